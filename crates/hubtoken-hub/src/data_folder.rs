@@ -6,6 +6,7 @@
 //! lfs/                 large files by the repository's type and id
 //! git/                 the pre-receive hook, and pushes in progress
 //! lfs-key              signs links to large files; 0600, created when first needed
+//! oauth-keys           signs the tokens of logins; 0600, created when first needed
 //! admin-key            the key of the administration API; 0600
 //! hub.json             endpoint and process id while a Hub runs; no secret
 //! hub.lock             locked by the system while a Hub runs, with the host and process ID of its

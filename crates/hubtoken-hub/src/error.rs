@@ -109,6 +109,16 @@ pub enum HubError {
         /// The file.
         path: PathBuf,
     },
+    /// The file of the signing keys does not contain them.
+    #[error(
+        "{} does not hold the keys that sign tokens: delete the file, and new ones are created. Tokens that were \
+         issued before stay valid",
+        path.display()
+    )]
+    InvalidSigningKeys {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another program has locked the database.
     #[error("the database {} is locked by another program: close it there and try again", path.display())]
     DatabaseLocked {

@@ -41,6 +41,7 @@ mod local_url;
 mod middleware;
 mod monitoring;
 mod names;
+mod oauth;
 mod options;
 mod pages;
 mod password;
@@ -62,14 +63,15 @@ pub use self::error::HubError;
 pub use self::hub::Hub;
 pub use self::inference::options::{InferenceOptions, Upstream};
 pub use self::monitoring::log::{LogFormat, LogLevel};
+pub use self::oauth::options::OAuthOptions;
 pub use self::options::{HubOptions, Limits, TlsFiles};
 pub use self::pages::sign_in_limiter::SignInPolicy;
 pub use self::rate_limit::RateLimit;
 pub use self::registry::{
     AUDIT_ENTRIES, Actor, Approval, ApprovalStatus, AuditAction, AuditEntry, AuditFilter,
     CreatedToken, Decision, Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope,
-    NewToken, Organization, OrganizationRole, Repository, Scope, Subject, TokenInfo, TokenPolicy,
-    TokenRole, User,
+    Login, LoginScopes, NewToken, Organization, OrganizationRole, Repository, Scope, Subject,
+    TokenInfo, TokenPolicy, TokenRole, User,
 };
 pub use self::router::app;
 pub use self::secret::Secret;

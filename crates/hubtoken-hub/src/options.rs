@@ -11,10 +11,12 @@ use std::path::PathBuf;
 
 use url::{Host, Url};
 
+use super::clock::Clock;
 use super::error::HubError;
 use super::inference::options::InferenceOptions;
 use super::local_url::is_on_this_machine;
 use super::monitoring::log::{LogFormat, LogLevel};
+use super::oauth::options::OAuthOptions;
 use super::rate_limit::RateLimit;
 use super::registry::AUDIT_DAYS;
 use hubtoken_core::endpoint::is_loopback;
@@ -95,6 +97,10 @@ pub struct HubOptions {
     /// The folders to search for the program `git`, in the format of `PATH`; `None` uses this
     /// process's `PATH`.
     pub search_path: Option<OsString>,
+    /// How long the tokens of logins last.
+    pub oauth: OAuthOptions,
+    /// Where the Hub gets the time from.
+    pub clock: Clock,
 }
 
 impl Default for HubOptions {
@@ -116,6 +122,8 @@ impl Default for HubOptions {
             log_level: LogLevel::default(),
             lfs: false,
             search_path: None,
+            oauth: OAuthOptions::default(),
+            clock: Clock::system(),
         }
     }
 }

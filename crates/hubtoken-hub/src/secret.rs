@@ -15,6 +15,8 @@ use hubtoken_core::hexadecimal;
 
 const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const TOKEN_PREFIX: &str = "hf_";
+/// With two underscores, as the real Hub has it.
+const REFRESH_TOKEN_PREFIX: &str = "hf_oauth__refresh_";
 /// The length of the real Hub's tokens, so that every detector of leaked tokens recognizes them;
 /// three of four such detectors accept only letters.
 const TOKEN_LETTERS: usize = 34;
@@ -51,12 +53,38 @@ impl Secret {
         Self::random(ADMIN_KEY_PREFIX, ADMIN_KEY_LETTERS)
     }
 
+    /// A refresh token from a pseudo-random function, which gives a block of bytes for each number:
+    /// the same function gives the same token.
+    pub(crate) fn refresh_token(
+        mut block: impl FnMut(u32) -> Zeroizing<[u8; 32]>,
+    ) -> Result<Self, HubError> {
+        let mut number = 0;
+        Self::from_bytes(REFRESH_TOKEN_PREFIX, TOKEN_LETTERS, |bytes| {
+            for chunk in bytes.chunks_mut(32) {
+                chunk.copy_from_slice(&block(number)[..chunk.len()]);
+                number += 1;
+            }
+            Ok(())
+        })
+    }
+
     fn random(prefix: &str, letters: usize) -> Result<Self, HubError> {
+        Self::from_bytes(prefix, letters, |bytes| {
+            getrandom::fill(bytes).map_err(|_| HubError::Random)
+        })
+    }
+
+    /// A value of letters, from uniformly distributed bytes.
+    fn from_bytes(
+        prefix: &str,
+        letters: usize,
+        mut fill: impl FnMut(&mut [u8]) -> Result<(), HubError>,
+    ) -> Result<Self, HubError> {
         let mut value = Zeroizing::new(String::with_capacity(prefix.len() + letters));
         value.push_str(prefix);
         let mut bytes = Zeroizing::new([0_u8; 64]);
         while value.len() < prefix.len() + letters {
-            getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
+            fill(bytes.as_mut_slice())?;
             for byte in bytes.iter() {
                 // Discard bytes from 208 on: 256 is not a multiple of 52, and the remainder would
                 // favor some letters.

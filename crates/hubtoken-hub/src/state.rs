@@ -20,6 +20,8 @@ use super::inference::options::InferenceOptions;
 use super::inference::service::Inference;
 use super::lfs::service::Lfs;
 use super::monitoring::log::Log;
+use super::oauth::options::OAuthOptions;
+use super::oauth::service::OAuth;
 use super::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
 use super::password;
 use super::rate_limit::RateLimit;
@@ -89,6 +91,7 @@ impl HubState {
                 git,
                 lfs: Lfs::new(folder),
                 inference: Inference::new(&InferenceOptions::default())?,
+                oauth: OAuth::new(folder),
             },
             listeners: Listeners {
                 host_policy: HostPolicy::new(endpoint, None),
@@ -118,6 +121,16 @@ impl HubState {
     /// [`HubError::InvalidOption`], which says what is wrong with the options.
     pub fn with_inference(mut self, options: &InferenceOptions) -> Result<Self, HubError> {
         self.services.inference = Inference::new(options)?;
+        Ok(self)
+    }
+
+    /// Sets how long what logins consist of lasts.
+    ///
+    /// # Errors
+    /// [`HubError::InvalidOption`], which says what is wrong with the options.
+    pub fn with_oauth(mut self, options: OAuthOptions) -> Result<Self, HubError> {
+        options.check()?;
+        self.services.oauth.options = options;
         Ok(self)
     }
 

@@ -33,6 +33,8 @@ impl From<TokenInfo> for PyTokenInfo {
             GrantedRole::Read => "read",
             GrantedRole::Write => "write",
             GrantedRole::FineGrained(_) => "fine-grained",
+            GrantedRole::Login(_) => "login",
+            GrantedRole::Repository(_) => "repository",
         };
         Self {
             id: token.id,

@@ -11,8 +11,8 @@ use crate::auth::authentication::Caller;
 use crate::clock::iso;
 use crate::rate_limit::RateLimitStatus;
 use crate::registry::{
-    Entity, GrantedRole, Membership, Organization, Principal, Restriction, ServiceAccount,
-    TokenInfo, TokenOwner, User,
+    Entity, GrantedRole, LoginScope, Membership, Organization, Principal, Restriction,
+    ServiceAccount, TokenInfo, TokenOwner, User,
 };
 use crate::response::{ApiError, ApiResult, cached_json, json_response};
 use crate::state::HubState;
@@ -45,9 +45,7 @@ pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller)
             "This token belongs to a service account, and only users have this information",
         ));
     };
-    let orgs: Vec<Value> = principal
-        .memberships
-        .iter()
+    let orgs: Vec<Value> = memberships(principal)
         .map(|membership| {
             json!({
                 "sub": membership.organization.id,
@@ -59,7 +57,7 @@ pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller)
             })
         })
         .collect();
-    json_response(&json!({
+    let mut body = json!({
         "sub": user.id,
         "name": user.fullname,
         "preferred_username": user.name,
@@ -67,7 +65,14 @@ pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller)
         "picture": avatar(&user.id),
         "isPro": false,
         "orgs": orgs,
-    }))
+    });
+    if let GrantedRole::Login(scopes) = &principal.token.role
+        && scopes.include(&[LoginScope::Email])
+    {
+        body["email"] = json!(user.email);
+        body["email_verified"] = json!(user.email.is_some());
+    }
+    json_response(&body)
 }
 
 /// A service account. The real Hub's answer is known from its clients alone: it has a `scope`, and
@@ -76,7 +81,7 @@ pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller)
 fn app(account: &ServiceAccount, token: &TokenInfo) -> Value {
     let scopes = match &token.role {
         GrantedRole::FineGrained(fine) => fine.scoped.as_slice(),
-        GrantedRole::Read | GrantedRole::Write => &[],
+        _ => &[],
     };
     let entity = |entity: &Entity| json!({ "type": entity.kind, "name": entity.name });
     let writes = scopes
@@ -109,15 +114,36 @@ fn identity(principal: &Principal, user: &User) -> Value {
         "periodEnd": null,
         "isPro": false,
         "avatarUrl": avatar(&user.id),
-        "orgs": principal.memberships.iter().map(|membership| organization(principal, membership)).collect::<Vec<_>>(),
+        "orgs": memberships(principal).map(|membership| organization(principal, membership)).collect::<Vec<_>>(),
         "auth": auth(&principal.token),
     });
-    // As on the real Hub, fine-grained tokens do not see the e-mail address.
-    if !matches!(principal.token.role, GrantedRole::FineGrained(_)) {
+    if sees_email(&principal.token.role) {
         body["email"] = json!(user.email);
         body["emailVerified"] = json!(user.email.is_some());
     }
     body
+}
+
+/// Whether a token is shown its user's e-mail address: as on the real Hub, a fine-grained one is
+/// not, and a login needs the scope.
+fn sees_email(role: &GrantedRole) -> bool {
+    match role {
+        GrantedRole::Read | GrantedRole::Write => true,
+        GrantedRole::FineGrained(_) | GrantedRole::Repository(_) => false,
+        GrantedRole::Login(scopes) => scopes.include(&[LoginScope::Email]),
+    }
+}
+
+/// The organizations that a token is shown.
+fn memberships(principal: &Principal) -> impl Iterator<Item = &Membership> {
+    let is_shown = match &principal.token.role {
+        GrantedRole::Read | GrantedRole::Write | GrantedRole::FineGrained(_) => true,
+        GrantedRole::Login(scopes) => {
+            scopes.include(&[LoginScope::Profile, LoginScope::ReadMemberships])
+        }
+        GrantedRole::Repository(_) => false,
+    };
+    principal.memberships.iter().filter(move |_| is_shown)
 }
 
 fn organization(principal: &Principal, membership: &Membership) -> Value {
@@ -149,6 +175,23 @@ fn organization_fields(organization: &Organization) -> Value {
 }
 
 fn auth(token: &TokenInfo) -> Value {
+    let mut auth = match &token.role {
+        GrantedRole::Read | GrantedRole::Write | GrantedRole::FineGrained(_) => {
+            user_access_token(token)
+        }
+        GrantedRole::Login(_) => json!({ "type": "oauth" }),
+        // The real Hub's answer is not known, but that it has a resource.
+        GrantedRole::Repository(entity) => {
+            json!({ "type": "jwt", "resource": { "sub": entity.path() } })
+        }
+    };
+    if let Some(expiry) = token.expires_at {
+        auth["expiresAt"] = json!(iso(expiry));
+    }
+    auth
+}
+
+fn user_access_token(token: &TokenInfo) -> Value {
     let mut access_token = json!({
         "displayName": token.name,
         "role": token.role.as_str(),
@@ -157,11 +200,7 @@ fn auth(token: &TokenInfo) -> Value {
     if let GrantedRole::FineGrained(fine) = &token.role {
         access_token["fineGrained"] = json!(fine);
     }
-    let mut auth = json!({ "type": "access_token", "accessToken": access_token });
-    if let Some(expiry) = token.expires_at {
-        auth["expiresAt"] = json!(iso(expiry));
-    }
-    auth
+    json!({ "type": "access_token", "accessToken": access_token })
 }
 
 pub(super) fn avatar(id: &str) -> String {

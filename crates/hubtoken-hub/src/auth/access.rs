@@ -8,8 +8,8 @@
 //! the public has.
 
 use crate::registry::{
-    Entity, EntityType, FineGrained, GrantedRole, Membership, Namespace, OrganizationRole,
-    Principal, Repository, RepositoryType, Restriction, TokenOwner, User,
+    Entity, EntityType, FineGrained, GrantedRole, LoginScope, Membership, Namespace,
+    OrganizationRole, Principal, Repository, RepositoryType, Restriction, TokenOwner, User,
 };
 
 /// The level of access to a repository.
@@ -102,6 +102,7 @@ fn decide_without_policy(
     match action {
         Action::See => Ok(()),
         Action::Read => check_gate(caller, repository, granted, level),
+        Action::Manage if !caller.is_none_or(token_may_manage) => Err(Denial::ReadOnly),
         Action::Write | Action::Manage if level == AccessLevel::Write => Ok(()),
         Action::Write | Action::Manage => Err(if caller.is_none() {
             Denial::LoginRequiredToWrite
@@ -146,6 +147,12 @@ pub(crate) fn may_create(
             is_namespace(&scope.entity, &namespace.id)
                 && level_from_permissions(&scope.permissions) == AccessLevel::Write
         }),
+        GrantedRole::Login(scopes) => {
+            scopes.is_everything()
+                || (principal.owner.id() == namespace.id
+                    && scopes.include(&[LoginScope::ManageRepos, LoginScope::ContributeRepos]))
+        }
+        GrantedRole::Repository(_) => false,
     };
     if !(of_owner && of_token) {
         return Err(CreationDenial::NotPermitted);
@@ -165,6 +172,8 @@ pub(crate) fn may_administer(principal: &Principal, organization_id: &str) -> bo
         GrantedRole::FineGrained(fine) => {
             has_organization_permission(fine, organization_id, "org.write")
         }
+        GrantedRole::Login(scopes) => scopes.is_everything(),
+        GrantedRole::Repository(_) => false,
     }
 }
 
@@ -193,6 +202,8 @@ pub(crate) fn may_manage_accounts(
             has("org.serviceAccounts.write")
                 || (managing == Managing::Read && has("org.serviceAccounts.read"))
         }
+        (GrantedRole::Login(scopes), _) => scopes.is_everything(),
+        (GrantedRole::Repository(_), _) => false,
     }
 }
 
@@ -204,6 +215,8 @@ pub(crate) fn may_skip_network_security(principal: &Principal, organization_id: 
         GrantedRole::FineGrained(fine) => {
             has_organization_permission(fine, organization_id, "org.networkSecurity.write")
         }
+        GrantedRole::Login(scopes) => scopes.is_everything(),
+        GrantedRole::Repository(_) => false,
     }
 }
 
@@ -226,6 +239,10 @@ pub(crate) enum MissingRight {
     ReadToken,
     /// The user may write, but this token was not granted the permission.
     FineGrainedToken,
+    /// The user may write, but the scopes of this login do not include it.
+    LoginScopes,
+    /// The user may write, but this token is for another repository.
+    OtherRepository,
 }
 
 /// Finds out why the caller may not write. Reasons that lie with the user come first, because no
@@ -238,6 +255,8 @@ pub(crate) fn missing_right(principal: &Principal, repository: &Repository) -> M
     match principal.token.role {
         GrantedRole::Read | GrantedRole::Write => MissingRight::ReadToken,
         GrantedRole::FineGrained(_) => MissingRight::FineGrainedToken,
+        GrantedRole::Login(_) => MissingRight::LoginScopes,
+        GrantedRole::Repository(_) => MissingRight::OtherRepository,
     }
 }
 
@@ -259,6 +278,13 @@ fn check_gate(
         GrantedRole::FineGrained(fine) => {
             fine.can_read_gated_repos
                 || token_access_level(principal, repository) >= AccessLevel::Read
+        }
+        GrantedRole::Login(scopes) => {
+            scopes.include(&[LoginScope::GatedRepos])
+                || token_access_level(principal, repository) >= AccessLevel::Read
+        }
+        GrantedRole::Repository(_) => {
+            token_access_level(principal, repository) >= AccessLevel::Read
         }
     };
     if !by_token {
@@ -331,6 +357,31 @@ fn token_access_level(principal: &Principal, repository: &Repository) -> AccessL
             }
             .unwrap_or(AccessLevel::None)
         }
+        GrantedRole::Login(scopes) if scopes.is_everything() => AccessLevel::Write,
+        // Scopes are about the user's own repositories.
+        GrantedRole::Login(_) if principal.owner.id() != repository.namespace_id => {
+            AccessLevel::None
+        }
+        GrantedRole::Login(scopes) => {
+            if scopes.include(&[LoginScope::WriteRepos, LoginScope::ManageRepos]) {
+                AccessLevel::Write
+            } else if scopes.include(&[LoginScope::ReadRepos]) {
+                AccessLevel::Read
+            } else {
+                AccessLevel::None
+            }
+        }
+        GrantedRole::Repository(entity) if is_repository(entity, repository) => AccessLevel::Write,
+        GrantedRole::Repository(_) => AccessLevel::None,
+    }
+}
+
+/// Whether a token that may write may also change settings and delete.
+fn token_may_manage(principal: &Principal) -> bool {
+    match &principal.token.role {
+        GrantedRole::Read | GrantedRole::Write | GrantedRole::FineGrained(_) => true,
+        GrantedRole::Login(scopes) => scopes.include(&[LoginScope::ManageRepos]),
+        GrantedRole::Repository(_) => false,
     }
 }
 

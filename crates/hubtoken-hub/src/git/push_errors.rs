@@ -97,6 +97,13 @@ fn explain_missing_right(principal: &Principal, repository: &Repository) -> Stri
         MissingRight::FineGrainedToken => {
             format!("The fine-grained token in use has no `repo.write` on {name} or {owner}.")
         }
+        MissingRight::LoginScopes => format!(
+            "The scopes of the login in use do not include writing to {name}: `write-repos` does, \
+             for the repositories of {user}."
+        ),
+        MissingRight::OtherRepository => {
+            format!("The token in use is for one repository, and {name} is another one.")
+        }
     };
     format!("You are not authorized to push to this repo. {reason}")
 }

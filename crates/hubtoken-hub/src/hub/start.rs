@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::runtime::HubRuntime;
-use crate::clock::Clock;
 use crate::data_folder::DataFolder;
 use crate::error::HubError;
 use crate::monitoring::log::Log;
@@ -54,7 +53,7 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
     let log = Log::new(
         options.log_format,
         options.log_level,
-        Clock::system(),
+        options.clock.clone(),
         std::io::stderr(),
     )
     .map_err(HubError::Runtime)?;
@@ -66,7 +65,7 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
         let (admin_socket, local) = admin_socket.unzip();
         let endpoint = wanted.endpoint(bound);
         let limit = wanted.whoami_limit;
-        let mut state = HubState::open(&path, &endpoint, &key, limit, Clock::system()).await?;
+        let mut state = HubState::open(&path, &endpoint, &key, limit, wanted.clock.clone()).await?;
         if let Some(search_path) = wanted.search_path {
             state = state.with_search_path(search_path);
         }
@@ -75,7 +74,8 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
             .with_log(log)
             .with_audit_days(wanted.audit_days)
             .with_lfs(wanted.lfs)
-            .with_inference(&wanted.inference)?;
+            .with_inference(&wanted.inference)?
+            .with_oauth(wanted.oauth)?;
         Ok::<_, HubError>((sockets, admin_socket, endpoint, local, Arc::new(state)))
     })??;
     folder.announce(&endpoint, local.as_deref())?;

@@ -12,7 +12,7 @@ use crate::extract::repository;
 use crate::names;
 use crate::rate_limit::{RateLimitKey, RateLimitStatus};
 use crate::registry::{
-    EntityType, GrantedRole, OrganizationRole, Principal, RepositoryType, TokenOwner,
+    EntityType, GrantedRole, LoginScope, OrganizationRole, Principal, RepositoryType, TokenOwner,
 };
 use crate::response::ApiError;
 use crate::server::peer::Peer;
@@ -95,13 +95,15 @@ impl InferenceCaller {
     }
 }
 
-/// A `read` or `write` token may call inference. A fine-grained token needs the permission
-/// globally, on its user, or on an organization that its user belongs to and that accepts the
-/// token; a service account's, on its organization.
+/// A `read` or `write` token may call inference, and so may a login with the scope for it. A
+/// fine-grained token needs the permission globally, on its user, or on an organization that its
+/// user belongs to and that accepts the token; a service account's, on its organization.
 fn has_permission(principal: &Principal) -> bool {
     let fine = match &principal.token.role {
         GrantedRole::Read | GrantedRole::Write => return true,
         GrantedRole::FineGrained(fine) => fine,
+        GrantedRole::Login(scopes) => return scopes.include(&[LoginScope::InferenceApi]),
+        GrantedRole::Repository(_) => return false,
     };
     let is_permission = |permission: &String| permission == PERMISSION;
     fine.global.iter().any(is_permission)

@@ -75,6 +75,18 @@ pub enum AuditAction {
     ServiceAccountCreate,
     /// A service account was deleted, and its tokens with it.
     ServiceAccountDelete,
+    /// A user approved a program's login.
+    LoginApprove,
+    /// A user denied a program's login.
+    LoginDeny,
+    /// A login began, or a token was issued for a time.
+    LoginIssue,
+    /// A login got a new access token.
+    LoginRefresh,
+    /// A refresh token was used again after it had been replaced, which ended the login.
+    LoginReplay,
+    /// A login was ended.
+    LoginEnd,
     /// A user signed in to the pages.
     LoginSucceeded,
     /// A sign-in failed.
@@ -199,7 +211,7 @@ impl Actor {
 
 impl AuditAction {
     /// All actions, grouped by what they affect.
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,
@@ -208,6 +220,12 @@ impl AuditAction {
         Self::TokenRevoke,
         Self::ServiceAccountCreate,
         Self::ServiceAccountDelete,
+        Self::LoginApprove,
+        Self::LoginDeny,
+        Self::LoginIssue,
+        Self::LoginRefresh,
+        Self::LoginReplay,
+        Self::LoginEnd,
         Self::LoginSucceeded,
         Self::LoginFailed,
         Self::Logout,
@@ -240,6 +258,12 @@ impl AuditAction {
             Self::TokenRevoke => "token.revoke",
             Self::ServiceAccountCreate => "service-account.create",
             Self::ServiceAccountDelete => "service-account.delete",
+            Self::LoginApprove => "oauth.approve",
+            Self::LoginDeny => "oauth.deny",
+            Self::LoginIssue => "oauth.issue",
+            Self::LoginRefresh => "oauth.refresh",
+            Self::LoginReplay => "oauth.replay",
+            Self::LoginEnd => "oauth.end",
             Self::LoginSucceeded => "login.ok",
             Self::LoginFailed => "login.failed",
             Self::Logout => "logout",

@@ -45,6 +45,8 @@ impl MemberTokenStatus {
         self.role_in_organization != OrganizationRole::NoAccess
             && match &self.token.role {
                 GrantedRole::Read | GrantedRole::Write => true,
+                GrantedRole::Login(scopes) => scopes.is_everything(),
+                GrantedRole::Repository(_) => false,
                 GrantedRole::FineGrained(fine) => {
                     !self.scopes.is_empty() || fine.can_read_gated_repos
                 }

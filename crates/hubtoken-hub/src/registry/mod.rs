@@ -18,6 +18,9 @@ mod administrator;
 mod approval;
 mod audit;
 mod counts;
+mod device_code;
+mod login;
+mod login_scopes;
 mod member_tokens;
 mod organization;
 mod repository;
@@ -42,6 +45,16 @@ pub(crate) use self::approval::{Approvals, MemberToken, Restriction};
 pub(crate) use self::audit::{AUDIT_DAYS, AuditContext, AuditLog};
 pub use self::audit::{AUDIT_ENTRIES, Actor, AuditAction, AuditEntry, AuditFilter, Subject};
 pub(crate) use self::counts::{CountStore, Counts};
+pub(crate) use self::device_code::{
+    DeviceCodes, DeviceExchange, DeviceRefusal, DeviceRequest, NewDeviceCode,
+};
+pub use self::login::Login;
+pub(crate) use self::login::{
+    Exchanged, IssuedGrant, IssuedLogin, LoginLifetimes, Logins, Mint, NewIssuedToken,
+    REPEAT_WINDOW, RefreshRefusal,
+};
+pub(crate) use self::login_scopes::LoginScope;
+pub use self::login_scopes::LoginScopes;
 pub(crate) use self::member_tokens::{MemberTokenStatus, MemberTokens};
 pub(crate) use self::organization::Organizations;
 pub use self::organization::{Membership, Organization, OrganizationRole};
@@ -67,6 +80,8 @@ pub(crate) trait Registry:
     + Tokens
     + ServiceAccounts
     + AccountTokens
+    + Logins
+    + DeviceCodes
     + Repositories
     + Approvals
     + MemberTokens

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::LoginScopes;
 use crate::error::HubError;
 use hubtoken_core::role::permission::{self, Spelling};
 
@@ -47,6 +48,10 @@ pub enum GrantedRole {
     Write,
     /// What its scopes allow.
     FineGrained(FineGrained),
+    /// What the scopes of an OAuth login allow.
+    Login(LoginScopes),
+    /// Write access to one repository, and nothing else.
+    Repository(Entity),
 }
 
 /// What a fine-grained token may do, as whoami returns it and as it is stored.
@@ -100,13 +105,16 @@ pub enum EntityType {
 }
 
 impl GrantedRole {
-    /// The name that the Hub uses.
+    /// The name that the Hub uses. The last two are this Hub's own: the real one shows no role for
+    /// such tokens.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
             Self::FineGrained(_) => "fineGrained",
+            Self::Login(_) => "oauth",
+            Self::Repository(_) => "repository",
         }
     }
 }

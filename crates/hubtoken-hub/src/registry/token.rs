@@ -183,7 +183,8 @@ pub(crate) trait Tokens {
         context: &AuditContext,
     ) -> Result<(), HubError>;
 
-    /// Deletes the tokens with these digests, whoever owns them, and ignores unknown digests.
+    /// Deletes the tokens with these digests, whoever owns them, and ignores unknown digests. An
+    /// access or refresh token of a login ends the login.
     async fn revoke(&self, digests: &[Digest], context: &AuditContext) -> Result<(), HubError>;
 
     /// Returns the result of [`authenticate`](Self::authenticate) if it is available without

@@ -111,6 +111,7 @@ impl From<HubError> for ApiError {
             | HubError::ReadOnly { .. }
             | HubError::FolderLocked { .. }
             | HubError::InvalidAdminKey { .. }
+            | HubError::InvalidSigningKeys { .. }
             | HubError::DatabaseCorrupt { .. }
             | HubError::NewerSchema { .. }
             | HubError::Database { .. }

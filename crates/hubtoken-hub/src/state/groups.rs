@@ -10,6 +10,7 @@ use crate::middleware::request_id::RequestIds;
 use crate::monitoring::log::Log;
 use crate::monitoring::metrics::Metrics;
 use crate::monitoring::request_counter::RequestCounter;
+use crate::oauth::service::OAuth;
 use crate::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
 use crate::rate_limit::{RateLimit, RateLimiter};
 use crate::server::allowed_hosts::HostPolicy;
@@ -20,6 +21,7 @@ pub(crate) struct Services {
     pub git: Git,
     pub lfs: Lfs,
     pub inference: Inference,
+    pub oauth: OAuth,
 }
 
 /// Which requests are for this Hub, and where they come from.

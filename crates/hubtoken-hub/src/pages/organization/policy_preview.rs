@@ -131,7 +131,10 @@ mod tests {
             role_in_organization: OrganizationRole::Write,
             scopes: match &role {
                 GrantedRole::FineGrained(fine) => fine.scoped.clone(),
-                GrantedRole::Read | GrantedRole::Write => Vec::new(),
+                GrantedRole::Read
+                | GrantedRole::Write
+                | GrantedRole::Login(_)
+                | GrantedRole::Repository(_) => Vec::new(),
             },
             token: TokenInfo {
                 id: name.to_owned(),

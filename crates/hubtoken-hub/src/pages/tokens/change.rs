@@ -86,7 +86,10 @@ async fn review(managed: &ManagedToken, token_form: &TokenForm, form: &Form) -> 
 fn current(token: &TokenInfo) -> Option<&FineGrained> {
     match &token.role {
         GrantedRole::FineGrained(fine) => Some(fine),
-        GrantedRole::Read | GrantedRole::Write => None,
+        GrantedRole::Read
+        | GrantedRole::Write
+        | GrantedRole::Login(_)
+        | GrantedRole::Repository(_) => None,
     }
 }
 

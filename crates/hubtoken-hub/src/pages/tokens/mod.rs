@@ -120,5 +120,7 @@ pub(super) fn role_label(role: &GrantedRole) -> &'static str {
         GrantedRole::Read => "Read",
         GrantedRole::Write => "Write",
         GrantedRole::FineGrained(_) => "Fine-grained",
+        GrantedRole::Login(_) => "Login",
+        GrantedRole::Repository(_) => "One repository",
     }
 }

@@ -63,7 +63,12 @@ impl Sqlite {
         let mut rows = match token {
             MemberToken::Value(digest) => {
                 let mut query = sqlx::QueryBuilder::<super::Database>::new(SELECT);
-                query.push(" WHERE tokens.digest = ?2");
+                query.push(
+                    " WHERE tokens.id IN (
+                        SELECT id FROM tokens WHERE digest = ?2
+                        UNION ALL SELECT token_id FROM access_tokens WHERE digest = ?2
+                     )",
+                );
                 query
                     .build()
                     .bind(&organization.id)
@@ -155,7 +160,10 @@ pub(super) fn scopes_within(token: &TokenInfo, organization: &Organization) -> V
             })
             .cloned()
             .collect(),
-        GrantedRole::Read | GrantedRole::Write => Vec::new(),
+        GrantedRole::Read
+        | GrantedRole::Write
+        | GrantedRole::Login(_)
+        | GrantedRole::Repository(_) => Vec::new(),
     }
 }
 

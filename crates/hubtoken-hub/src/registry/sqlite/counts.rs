@@ -13,7 +13,8 @@ impl CountStore for Sqlite {
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM namespaces WHERE kind = 'user'),
                     (SELECT count(*) FROM namespaces WHERE kind = 'org'),
-                    (SELECT count(*) FROM tokens) + (SELECT count(*) FROM service_account_tokens),
+                    (SELECT count(*) FROM tokens WHERE kind = 'user')
+                        + (SELECT count(*) FROM service_account_tokens),
                     (SELECT count(*) FROM service_accounts),
                     (SELECT count(*) FROM repositories)",
         )

@@ -151,7 +151,8 @@ const STEPS: &[(&str, &str)] = &[
         "ALTER TABLE tokens ADD COLUMN inference_requests INTEGER NOT NULL DEFAULT 0;",
         "PRAGMA user_version = 5",
     ),
-    // Service accounts and their tokens. The audit log is written anew, because a table's list of
+    // Service accounts and their tokens; and the tokens that the Hub issues for a time, beside those
+    // that users create, with what they may do in `granted`. The audit log is written anew, because a table's list of
     // accepted actors cannot be changed; its numbers go on where they were.
     (
         "CREATE TABLE service_accounts (
@@ -201,7 +202,37 @@ const STEPS: &[(&str, &str)] = &[
         CREATE INDEX audit_by_user ON audit (user_name);
         CREATE INDEX audit_by_organization ON audit (organization);
         CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
-            BEGIN SELECT RAISE(ABORT, 'entries of the audit log do not change'); END;",
+            BEGIN SELECT RAISE(ABORT, 'entries of the audit log do not change'); END;
+        ALTER TABLE tokens ADD COLUMN kind TEXT NOT NULL DEFAULT 'user' CHECK (kind IN ('user', 'oauth', 'jwt'));
+        ALTER TABLE tokens ADD COLUMN granted TEXT;
+        ALTER TABLE tokens ADD COLUMN client_id TEXT;
+        CREATE TABLE access_tokens (
+            digest BLOB PRIMARY KEY,
+            token_id TEXT NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+            expires_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX access_tokens_by_token ON access_tokens (token_id);
+        CREATE TABLE refresh_tokens (
+            digest BLOB PRIMARY KEY,
+            token_id TEXT NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+            issued_at INTEGER NOT NULL,
+            rotated_at INTEGER,
+            expires_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX refresh_tokens_by_token ON refresh_tokens (token_id);
+        CREATE TABLE device_codes (
+            digest BLOB PRIMARY KEY,
+            user_code BLOB NOT NULL UNIQUE,
+            client_id TEXT NOT NULL,
+            granted TEXT NOT NULL,
+            address TEXT,
+            status TEXT NOT NULL CHECK (status IN ('pending', 'approved', 'denied', 'exchanged')),
+            user_id TEXT REFERENCES namespaces (id) ON DELETE CASCADE,
+            created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            polled_at INTEGER,
+            exchanged_at INTEGER
+        ) STRICT, WITHOUT ROWID;",
         "PRAGMA user_version = 6",
     ),
 ];

@@ -15,6 +15,8 @@ mod approval_requests;
 mod approvals;
 mod audit;
 mod counts;
+mod device_codes;
+mod logins;
 mod member_tokens;
 mod migrations;
 mod organizations;

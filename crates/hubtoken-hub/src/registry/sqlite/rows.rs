@@ -17,18 +17,22 @@ use crate::registry::{
 /// Selects a token, its owner, and one row per organization of the owner: one query instead of
 /// three.
 pub(super) const PRINCIPAL: &str = "SELECT tokens.id, tokens.name, tokens.role, tokens.fine_grained, tokens.last4,
-        tokens.created_at, tokens.last_used_at, tokens.expires_at, tokens.inference_requests,
+        tokens.created_at, tokens.last_used_at, coalesce(presented.expires_at, tokens.expires_at) AS expires_at,
+        tokens.inference_requests, tokens.kind, tokens.granted,
         users.id AS user_id, users.name AS user_name, users.fullname AS user_fullname, users.email AS user_email,
         users.created_at AS user_created_at,
         organizations.id AS organization_id, organizations.name AS organization_name,
         organizations.fullname AS organization_fullname, organizations.created_at AS organization_created_at,
         organizations.token_policy AS token_policy, members.role AS member_role, approvals.status AS approval_status
-    FROM tokens
+    FROM (
+        SELECT id, NULL AS expires_at FROM tokens WHERE digest = ?1
+        UNION ALL SELECT token_id, expires_at FROM access_tokens WHERE digest = ?1
+    ) AS presented
+    JOIN tokens ON tokens.id = presented.id
     JOIN namespaces AS users ON users.id = tokens.user_id
     LEFT JOIN members ON members.user_id = users.id
     LEFT JOIN namespaces AS organizations ON organizations.id = members.organization_id
     LEFT JOIN approvals ON approvals.organization_id = members.organization_id AND approvals.token_id = tokens.id
-    WHERE tokens.digest = ?
     ORDER BY organizations.name_key";
 
 impl Sqlite {
@@ -49,6 +53,8 @@ impl Sqlite {
         };
         let user = user().map_err(|error: sqlx::Error| self.database_error(&error))?;
         let is_fine_grained = matches!(token.role, GrantedRole::FineGrained(_));
+        // Who may act on one repository is decided where that repository's publishers are.
+        let is_subject_to_policy = !matches!(token.role, GrantedRole::Repository(_));
         let mut memberships = Vec::new();
         let mut restrictions = Vec::new();
         for row in rows {
@@ -56,8 +62,9 @@ impl Sqlite {
                 continue;
             };
             let is_administrators = membership.role == OrganizationRole::Admin;
-            if let Some(restriction) =
-                policy.restriction(is_fine_grained, is_administrators, status)
+            if is_subject_to_policy
+                && let Some(restriction) =
+                    policy.restriction(is_fine_grained, is_administrators, status)
             {
                 restrictions.push((membership.organization.id.clone(), restriction));
             }
@@ -117,7 +124,14 @@ impl Sqlite {
         let map_error = |error| self.database_error(&error);
         let role: String = row.try_get("role").map_err(map_error)?;
         let fine_grained: Option<String> = row.try_get("fine_grained").map_err(map_error)?;
+        let (kind, granted): (String, Option<String>) = (
+            row.try_get("kind").map_err(map_error)?,
+            row.try_get("granted").map_err(map_error)?,
+        );
         let role = match (role.as_str(), fine_grained) {
+            _ if kind != "user" => {
+                self.issued_role(&kind, granted.as_deref().unwrap_or_default())?
+            }
             ("read", _) => GrantedRole::Read,
             ("write", _) => GrantedRole::Write,
             ("fineGrained", Some(fine)) => GrantedRole::FineGrained(

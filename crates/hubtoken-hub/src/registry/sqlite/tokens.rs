@@ -78,7 +78,7 @@ impl Tokens for Sqlite {
 
     async fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
         let user = self.user(user).await?;
-        let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = ?")
+        let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = ? AND kind = 'user'")
             .bind(&user.id)
             .fetch_all(&self.pool)
             .await
@@ -208,7 +208,12 @@ impl Tokens for Sqlite {
         for digest in digests {
             let row = sqlx::query(
                 "SELECT tokens.*, namespaces.name AS owner FROM tokens
-                 JOIN namespaces ON namespaces.id = tokens.user_id WHERE tokens.digest = ?",
+                 JOIN namespaces ON namespaces.id = tokens.user_id
+                 WHERE tokens.id IN (
+                    SELECT id FROM tokens WHERE digest = ?1
+                    UNION ALL SELECT token_id FROM access_tokens WHERE digest = ?1
+                    UNION ALL SELECT token_id FROM refresh_tokens WHERE digest = ?1
+                 )",
             )
             .bind(digest.as_slice())
             .fetch_optional(transaction.connection())
@@ -315,7 +320,8 @@ impl Sqlite {
         wanted: &str,
     ) -> Result<TokenInfo, HubError> {
         let rows = sqlx::query(
-            "SELECT * FROM tokens WHERE user_id = ?1 AND (id = ?2 OR name = ?2) ORDER BY created_at, id",
+            "SELECT * FROM tokens WHERE user_id = ?1 AND kind = 'user' AND (id = ?2 OR name = ?2)
+             ORDER BY created_at, id",
         )
         .bind(&owner.id)
         .bind(wanted)
@@ -343,7 +349,7 @@ impl Sqlite {
         }
     }
 
-    async fn remove_token(
+    pub(super) async fn remove_token(
         &self,
         transaction: &mut WriteTransaction,
         id: &str,
@@ -367,7 +373,10 @@ fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
                     reason: error.to_string(),
                 })
         }
-        GrantedRole::Read | GrantedRole::Write => Ok(None),
+        GrantedRole::Read
+        | GrantedRole::Write
+        | GrantedRole::Login(_)
+        | GrantedRole::Repository(_) => Ok(None),
     }
 }
 
