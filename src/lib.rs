@@ -4,6 +4,8 @@
 //! They only wrap [`hubtoken_core`] and `hubtoken_hub`; all decisions are made there.
 
 pub mod cli;
+#[cfg(feature = "hub")]
+mod hub_clock;
 #[cfg(feature = "python")]
 mod python;
 

@@ -72,7 +72,7 @@ pub enum Command {
     Require(require::Args),
     /// Show which source the token comes from, without contacting the Hub
     Explain(explain::Args),
-    /// Check a token with the Hub and store it on this machine
+    /// Log in with the browser, or check a token with the Hub and store it on this machine
     Login(login::Args),
     /// Remove a stored token from this machine
     Logout(logout::Args),

@@ -60,7 +60,7 @@ mod signals;
 mod store;
 mod stored_token;
 #[cfg(feature = "test-clock")]
-mod test_clock;
+pub(crate) mod test_clock;
 mod text;
 mod token;
 mod token_argument;
@@ -93,6 +93,9 @@ mod _core {
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub::PyHub;
+    #[cfg(feature = "hub")]
+    #[pymodule_export]
+    use super::hub::login_record::PyLogin;
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub::records::{PyApproval, PyAuditEntry, PyTokenInfo};

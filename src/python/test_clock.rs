@@ -5,8 +5,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::clock::Timestamp;
+#[cfg(feature = "hub")]
+use time::OffsetDateTime;
+
+use crate::clock::{Clock, Timestamp};
 use crate::env::{Environment as _, ProcessEnvironment};
 
 /// The variable that names the file.
@@ -36,4 +38,19 @@ pub fn install() {
         }
     };
     Clock::new(now).replace_system();
+}
+
+/// The clock of a Hub in this process: the same file, if one is named.
+#[cfg(feature = "hub")]
+pub fn of_the_hub() -> Option<crate::hub::Clock> {
+    let path = ProcessEnvironment.get(HUBTOKEN_TEST_CLOCK)?;
+    Some(crate::hub::Clock::new(move || {
+        std::fs::read_to_string(&path)
+            .ok()
+            .and_then(|text| text.trim().parse::<i64>().ok())
+            .and_then(|milliseconds| {
+                OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
+            })
+            .unwrap_or_else(OffsetDateTime::now_utc)
+    }))
 }

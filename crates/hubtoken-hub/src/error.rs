@@ -223,6 +223,20 @@ pub enum HubError {
         /// The requested name or id.
         token: String,
     },
+    /// No login waits for this code.
+    #[error(
+        "no login waits for this code: it is mistyped, has expired, or was decided about before. Start the login \
+         again for a new one"
+    )]
+    UnknownUserCode,
+    /// The user has no such login.
+    #[error("`{user}` has no login `{login}`: list the logins for their ids")]
+    UnknownLogin {
+        /// The user.
+        user: String,
+        /// The requested id.
+        login: String,
+    },
     /// Several tokens have that name.
     #[error("`{user}` has several tokens named `{name}`: use the id of one ({})", ids.join(", "))]
     AmbiguousToken {

@@ -191,6 +191,7 @@ impl HubOptions {
                 "quota and window must be at least 1",
             ));
         }
+        self.oauth.check()?;
         let limits = &self.limits;
         if limits.connections == 0 || limits.header_seconds == 0 || limits.stall_seconds == 0 {
             return Err(invalid(

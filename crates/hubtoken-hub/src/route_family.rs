@@ -42,6 +42,9 @@ pub(crate) enum Guard {
     Metrics,
     /// The admin key.
     AdminKey,
+    /// Nothing but the Hub's own host name: the request carries no access token, and a header that
+    /// would be one is the route's business.
+    Open,
     /// A valid access token or none; the handler decides what an anonymous caller may do.
     Token,
     /// The same, and the request counts toward the limit on whoami, even with an invalid token.

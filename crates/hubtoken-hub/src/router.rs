@@ -12,7 +12,7 @@ use super::monitoring::health;
 use super::response::{ApiError, ErrorFormat};
 use super::route_family::{Guard, RateLimitWindow, RouteFamily};
 use super::state::HubState;
-use super::{admin, api, git, inference, lfs, pages};
+use super::{admin, api, git, inference, lfs, oauth, pages};
 
 /// The largest request body, except for commits. A `preupload` of 256 files is far below it.
 const BODY_BYTES: usize = 16 << 20;
@@ -20,7 +20,7 @@ const BODY_BYTES: usize = 16 << 20;
 /// The HTTP part of a Hub.
 pub fn app(state: Arc<HubState>) -> Router {
     use ErrorFormat::{Git, Json, Lfs, Text};
-    use Guard::{AdminKey, CountedToken, Metrics, Probe, Token};
+    use Guard::{AdminKey, CountedToken, Metrics, Open, Probe, Token};
     use RateLimitWindow::{Api, Resolvers};
 
     let group = |routes: Router<Arc<HubState>>, family: Option<RouteFamily>| {
@@ -45,6 +45,7 @@ pub fn app(state: Arc<HubState>) -> Router {
         .merge(api(git::routes(), Token, Git, Api))
         .merge(api(lfs::routes(), Token, Lfs, Api))
         .merge(api(inference::routes(), Token, Json, Api))
+        .merge(api(oauth::routes(), Open, Json, Api))
         .merge(api(admin::routes(), AdminKey, Json, Api))
         .merge(api(health::probe_routes(), Probe, Text, Api))
         .merge(api(health::metrics_routes(), Metrics, Text, Api))

@@ -61,7 +61,7 @@ const ROOMS: [&str; 70] = [
     // Handlers, by client.
     "monitoring",
     "monitoring::health",
-    "oauth::issue",
+    "oauth",
     "admin",
     "git::push_errors",
     "inference",

@@ -11,6 +11,7 @@ mod backup;
 mod data_args;
 mod init;
 mod interruptible;
+mod login;
 mod member;
 mod organization;
 mod password_prompt;
@@ -60,6 +61,8 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Create, list, rename, refresh and delete access tokens
     Token(token::Args),
+    /// Approve and deny the logins of programs, list and end them
+    Login(login::Args),
     /// Create and list users
     User(user::Args),
     /// Create and list organizations
@@ -93,6 +96,7 @@ pub fn run(
         Command::Backup(arguments) => backup::backup(&arguments, context, output),
         Command::Restore(arguments) => backup::restore(&arguments, context, output),
         Command::Token(arguments) => token::run(arguments, context, output),
+        Command::Login(arguments) => login::run(arguments, context, output),
         Command::User(arguments) => user::run(arguments, context, output),
         Command::Organization(arguments) => organization::run(arguments, context, output),
         Command::Member(arguments) => member::run(arguments, context, output),

@@ -17,7 +17,10 @@ use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 use crate::env;
 use crate::error::Error;
-use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, RateLimit, TlsFiles};
+use crate::hub::{
+    Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, OAuthOptions, RateLimit, TlsFiles,
+};
+use crate::hub_clock::hub_clock;
 use crate::interrupt::Interrupt;
 
 /// The verb's arguments.
@@ -107,6 +110,34 @@ pub struct Args {
     /// disabled
     #[arg(long)]
     lfs: bool,
+    /// How long the access token of a login is valid; at most 30 days
+    #[arg(
+        long,
+        default_value_t = OAuthOptions::default().access_token_seconds,
+        value_name = "SECONDS"
+    )]
+    access_token_lifetime: u32,
+    /// How long a login can be refreshed after it began or was last refreshed
+    #[arg(
+        long,
+        default_value_t = OAuthOptions::default().refresh_token_seconds,
+        value_name = "SECONDS"
+    )]
+    refresh_token_lifetime: u32,
+    /// How long the code of a program that logs in can be approved
+    #[arg(
+        long,
+        default_value_t = OAuthOptions::default().device_code_seconds,
+        value_name = "SECONDS"
+    )]
+    device_code_lifetime: u32,
+    /// How long such a program waits between two questions; 0 means as it likes
+    #[arg(
+        long,
+        default_value_t = OAuthOptions::default().device_interval_seconds,
+        value_name = "SECONDS"
+    )]
+    device_code_interval: u32,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -163,6 +194,13 @@ impl Args {
             },
             audit_days: self.audit_days,
             lfs: self.lfs,
+            oauth: OAuthOptions {
+                access_token_seconds: self.access_token_lifetime,
+                refresh_token_seconds: self.refresh_token_lifetime,
+                device_code_seconds: self.device_code_lifetime,
+                device_interval_seconds: self.device_code_interval,
+            },
+            clock: hub_clock(),
             search_path: context.environment.get(env::PATH),
         })
     }

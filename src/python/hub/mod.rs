@@ -5,6 +5,7 @@
 //! in `arguments`.
 
 mod arguments;
+pub mod login_record;
 pub mod records;
 mod running;
 
@@ -18,6 +19,7 @@ use time::OffsetDateTime;
 use self::arguments::{
     Grants, expiry, gate, kind, organization_role, token_policy, token_role, up_to, within,
 };
+use self::login_record::PyLogin;
 use self::records::{PyApproval, PyAuditEntry, PyTokenInfo};
 use self::running::Embedded;
 use super::arguments::Seconds;
@@ -25,7 +27,10 @@ use super::environment::PythonEnvironment;
 use super::text;
 use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _};
-use crate::hub::{AUDIT_ENTRIES, AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
+use crate::hub::{
+    AUDIT_ENTRIES, AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, OAuthOptions, Secret,
+};
+use crate::hub_clock::hub_clock;
 
 /// A Hub in this process: users, organizations, tokens and repositories over HTTP.
 ///
@@ -74,6 +79,14 @@ use crate::hub::{AUDIT_ENTRIES, AuditFilter, Decision, Hub, HubOptions, Limits, 
 ///     log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
 ///     lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` only supports
 ///         that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
+///     access_token_lifetime: How long the access token of a program's login is valid, in seconds;
+///         at most 30 days.
+///     refresh_token_lifetime: How long a login can be refreshed after it began or was last
+///         refreshed, in seconds.
+///     device_code_lifetime: How long the code of a program that logs in can be approved, in
+///         seconds.
+///     device_code_interval: How long such a program waits between two questions, in seconds; with
+///         0, the Hub never tells it to slow down.
 ///
 /// Raises:
 ///     ValueError: An argument has none of its allowed values, or is out of range; one of
@@ -117,6 +130,10 @@ impl PyHub {
         log_format: "Literal['text', 'json']" = "text",
         log_level: "Literal['off', 'error', 'warn', 'info']" = "off",
         lfs: "bool" = false,
+        access_token_lifetime: "int" = 2_592_000,
+        refresh_token_lifetime: "int" = 7_776_000,
+        device_code_lifetime: "int" = 900,
+        device_code_interval: "int" = 5,
     ))]
     #[expect(clippy::too_many_arguments, reason = "the Python signature")]
     fn new(
@@ -143,6 +160,10 @@ impl PyHub {
         #[pyo3(from_py_with = text::words)] log_format: &str,
         #[pyo3(from_py_with = text::words)] log_level: &str,
         lfs: bool,
+        #[pyo3(from_py_with = arguments::integer)] access_token_lifetime: i64,
+        #[pyo3(from_py_with = arguments::integer)] refresh_token_lifetime: i64,
+        #[pyo3(from_py_with = arguments::integer)] device_code_lifetime: i64,
+        #[pyo3(from_py_with = arguments::integer)] device_code_interval: i64,
     ) -> PyResult<Self> {
         let environment = PythonEnvironment::current(py)?;
         Ok(Self(Embedded::new(HubOptions {
@@ -174,6 +195,13 @@ impl PyHub {
             log_level: arguments::log_level(log_level)?,
             lfs,
             search_path: environment.get(env::PATH),
+            oauth: OAuthOptions {
+                access_token_seconds: within("access_token_lifetime", access_token_lifetime)?,
+                refresh_token_seconds: within("refresh_token_lifetime", refresh_token_lifetime)?,
+                device_code_seconds: within("device_code_lifetime", device_code_lifetime)?,
+                device_interval_seconds: within("device_code_interval", device_code_interval)?,
+            },
+            clock: hub_clock(),
         })))
     }
 
@@ -576,6 +604,89 @@ impl PyHub {
         #[pyo3(from_py_with = text::words)] token: &str,
     ) -> PyResult<()> {
         self.0.change(py, |hub| hub.delete_token(user, token))
+    }
+
+    /// Approves the login of the program that shows a code, as its user would on the page.
+    ///
+    /// Args:
+    ///     user_code: The code, such as `"BCDF-GHJK"`; case and dashes make no difference.
+    ///     user: The user in whose name the program then acts.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: No login waits for this code, there is no such user, or the
+    ///         Hub is not running.
+    ///
+    /// Example:
+    ///     >>> import json, urllib.request
+    ///     >>> from hubtoken.hub import Hub
+    ///     >>> with Hub() as hub:
+    ///     ...     hub.create_user("alice")
+    ///     ...     client = b"client_id=26be6b09-91c5-47da-9861-d2d2bb7a7e36"
+    ///     ...     with urllib.request.urlopen(f"{hub.endpoint}/oauth/device", client) as answer:
+    ///     ...         user_code = json.load(answer)["user_code"]
+    ///     ...     hub.approve_login(user_code, "alice")
+    #[pyo3(signature = (user_code: "str", user: "str") -> "None")]
+    fn approve_login(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user_code: &str,
+        #[pyo3(from_py_with = text::words)] user: &str,
+    ) -> PyResult<()> {
+        self.0.change(py, |hub| hub.approve_login(user_code, user))
+    }
+
+    /// Denies the login of the program that shows a code.
+    ///
+    /// Args:
+    ///     user_code: The code, such as `"BCDF-GHJK"`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: No login waits for this code, or the Hub is not running.
+    #[pyo3(signature = (user_code: "str") -> "None")]
+    fn deny_login(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user_code: &str,
+    ) -> PyResult<()> {
+        self.0.change(py, |hub| hub.deny_login(user_code))
+    }
+
+    /// Lists the logins of programs in the name of a user.
+    ///
+    /// Args:
+    ///     user: The user.
+    ///
+    /// Returns:
+    ///     The logins, newest first.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: There is no such user, or the Hub is not running.
+    #[pyo3(signature = (user: "str") -> "list[Login]")]
+    fn list_logins(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+    ) -> PyResult<Vec<PyLogin>> {
+        let logins = self.0.ask(py, |hub| hub.list_logins(user))?;
+        Ok(logins.into_iter().map(PyLogin::from).collect())
+    }
+
+    /// Ends a login: its access and refresh tokens stop working at once.
+    ///
+    /// Args:
+    ///     user: The user.
+    ///     login: The login's ID.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The user has no such login, or the Hub is not running.
+    #[pyo3(signature = (user: "str", login: "str") -> "None")]
+    fn end_login(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] login: &str,
+    ) -> PyResult<()> {
+        self.0.change(py, |hub| hub.end_login(user, login))
     }
 
     /// Creates a repository.

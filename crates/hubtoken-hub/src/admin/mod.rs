@@ -29,6 +29,10 @@
 //! | `PUT users/{user}/tokens/{token}/permissions` | `role`, `scopes`?, `global`?, `canReadGatedRepos`? | 200 token |
 //! | `POST users/{user}/tokens/{token}/refresh` | | 200 `token`, `info` |
 //! | `DELETE users/{user}/tokens/{token}` | | 204 |
+//! | `POST logins/approve` | `userCode`, `user` | 200 `clientId`, `client`, `scopes`, `address`, `createdAt` of the program that is logged in as the user |
+//! | `POST logins/deny` | `userCode` | 200 the same of the program that is refused |
+//! | `GET users/{user}/logins` | | 200 list of `id`, `clientId`, `client`, `scopes`, `createdAt`, `lastUsedAt`, `expiresAt` |
+//! | `DELETE users/{user}/logins/{id}` | | 204; ends the login |
 //! | `GET repositories` | | 200 list of repositories |
 //! | `POST repositories` | `type`, `id`, `private`?, `gated`? | 201 repository |
 //! | `PATCH repositories/{type}/{namespace}/{name}` | `private`?, `gated`? (`auto`, `manual`, `false`), `disabled`? | 200 repository |
@@ -49,6 +53,7 @@
 
 mod audit;
 pub(super) mod guard;
+mod logins;
 mod organizations;
 mod repositories;
 mod tokens;
@@ -57,7 +62,7 @@ mod users;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, patch, post, put};
+use axum::routing::{delete, get, patch, post, put};
 
 use super::state::HubState;
 
@@ -83,6 +88,10 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             &path("users/{user}/tokens/{token}/permissions"),
             put(tokens::change),
         )
+        .route(&path("users/{user}/logins"), get(logins::list))
+        .route(&path("users/{user}/logins/{login}"), delete(logins::end))
+        .route(&path("logins/approve"), post(logins::approve))
+        .route(&path("logins/deny"), post(logins::deny))
         .route(&path("audit"), get(audit::list))
         .route(
             &path("organizations/{organization}/policy"),

@@ -141,7 +141,7 @@ pub(crate) fn may_create(
         TokenOwner::ServiceAccount(account) => account.organization.id == namespace.id,
     };
     let of_token = match &principal.token.role {
-        GrantedRole::Read => false,
+        GrantedRole::Read | GrantedRole::Repository(_) => false,
         GrantedRole::Write => true,
         GrantedRole::FineGrained(fine) => fine.scoped.iter().any(|scope| {
             is_namespace(&scope.entity, &namespace.id)
@@ -152,7 +152,6 @@ pub(crate) fn may_create(
                 || (principal.owner.id() == namespace.id
                     && scopes.include(&[LoginScope::ManageRepos, LoginScope::ContributeRepos]))
         }
-        GrantedRole::Repository(_) => false,
     };
     if !(of_owner && of_token) {
         return Err(CreationDenial::NotPermitted);
@@ -167,13 +166,12 @@ pub(crate) fn may_create(
 /// administrator is checked by the registry.
 pub(crate) fn may_administer(principal: &Principal, organization_id: &str) -> bool {
     match &principal.token.role {
-        GrantedRole::Read => false,
+        GrantedRole::Read | GrantedRole::Repository(_) => false,
         GrantedRole::Write => true,
         GrantedRole::FineGrained(fine) => {
             has_organization_permission(fine, organization_id, "org.write")
         }
         GrantedRole::Login(scopes) => scopes.is_everything(),
-        GrantedRole::Repository(_) => false,
     }
 }
 
@@ -195,7 +193,7 @@ pub(crate) fn may_manage_accounts(
     let is_account = matches!(principal.owner, TokenOwner::ServiceAccount(_));
     match (&principal.token.role, managing) {
         (_, Managing::Write) if is_account => false,
-        (GrantedRole::Read, Managing::Write) => false,
+        (GrantedRole::Read, Managing::Write) | (GrantedRole::Repository(_), _) => false,
         (GrantedRole::Read | GrantedRole::Write, _) => true,
         (GrantedRole::FineGrained(fine), managing) => {
             let has = |wanted| has_organization_permission(fine, organization_id, wanted);
@@ -203,20 +201,18 @@ pub(crate) fn may_manage_accounts(
                 || (managing == Managing::Read && has("org.serviceAccounts.read"))
         }
         (GrantedRole::Login(scopes), _) => scopes.is_everything(),
-        (GrantedRole::Repository(_), _) => false,
     }
 }
 
 /// Whether the token itself may exempt others from an organization's network security.
 pub(crate) fn may_skip_network_security(principal: &Principal, organization_id: &str) -> bool {
     match &principal.token.role {
-        GrantedRole::Read => false,
+        GrantedRole::Read | GrantedRole::Repository(_) => false,
         GrantedRole::Write => true,
         GrantedRole::FineGrained(fine) => {
             has_organization_permission(fine, organization_id, "org.networkSecurity.write")
         }
         GrantedRole::Login(scopes) => scopes.is_everything(),
-        GrantedRole::Repository(_) => false,
     }
 }
 

@@ -5,6 +5,7 @@
 //! stop, and [`HubError::OtherProcess`] in a process forked from the one that started the Hub.
 #![allow(clippy::missing_errors_doc, reason = "said once, above")]
 
+mod logins;
 mod repositories;
 mod tokens;
 

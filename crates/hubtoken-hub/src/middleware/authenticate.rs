@@ -40,6 +40,12 @@ pub(super) async fn authenticate_request(
         Guard::Probe => Ok(false),
         Guard::Metrics => health::guard(state, listener, request).map(|()| false),
         Guard::AdminKey => check_admin_key(state, listener, request).map(|()| true),
+        Guard::Open => {
+            request
+                .extensions_mut()
+                .insert::<Caller>(Caller::anonymous());
+            Ok(false)
+        }
         Guard::Token => check_token(state, request, false).await,
         Guard::CountedToken => check_token(state, request, true).await,
     }

@@ -34,6 +34,7 @@ pub(crate) fn install() {
     let _ = PROVIDER.install_default();
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the crate's signature")]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     if (*algorithm, key.family()) != (Algorithm::EdDSA, AlgorithmFamily::Ed) {
         return Err(ErrorKind::UnsupportedAlgorithm.into());
@@ -70,6 +71,7 @@ struct RingVerifier {
     key: DecodingKey,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the crate's signature")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     // A key for one family must never verify another: the public key of an issuer would otherwise
     // pass as the secret of an HMAC.
@@ -124,6 +126,7 @@ fn ed25519_public_key(key: &[u8], curve: &EllipticCurve) -> Result<Vec<u8>, Erro
     Ok(pair.public_key().as_ref().to_vec())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the crate's signature")]
 fn thumbprint_digest(data: &[u8], hash: ThumbprintHash) -> Result<Vec<u8>, Error> {
     let algorithm = match hash {
         ThumbprintHash::SHA256 => &ring::digest::SHA256,

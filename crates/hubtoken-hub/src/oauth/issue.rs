@@ -20,6 +20,7 @@ pub(crate) struct Issued {
     pub expires_at: OffsetDateTime,
 }
 
+#[cfg_attr(not(test), expect(dead_code, reason = "for the exchange of id tokens"))]
 /// Issues a token without a refresh token. `name` is that by which the audit log lists it.
 pub(crate) async fn issue(
     state: &HubState,

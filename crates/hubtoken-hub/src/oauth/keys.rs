@@ -108,8 +108,8 @@ impl Keys {
     pub(crate) fn public(&self, now: OffsetDateTime) -> Result<JwkSet, HubError> {
         self.with(now, |stored| {
             let keys = stored.keys.iter().map(|key| {
-                let mut public = Jwk::from_encoding_key(&self.private(key)?, Algorithm::EdDSA)
-                    .map_err(|_| self.invalid())?;
+                let mut public =
+                    public_jwk(self.private(key)?.as_bytes()).ok_or_else(|| self.invalid())?;
                 public.common.key_id = Some(key.kid.clone());
                 public.common.public_key_use = Some(PublicKeyUse::Signature);
                 Ok(public)
@@ -257,10 +257,9 @@ impl Stored {
             return Ok(false);
         }
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| ())?;
-        let key = EncodingKey::from_ed_der(document.as_ref());
-        let kid = Jwk::from_encoding_key(&key, Algorithm::EdDSA)
-            .and_then(|public| public.thumbprint(ThumbprintHash::SHA256))
-            .map_err(|_| ())?;
+        let kid = public_jwk(document.as_ref())
+            .and_then(|public| public.thumbprint(ThumbprintHash::SHA256).ok())
+            .ok_or(())?;
         self.keys.push(StoredKey {
             kid,
             private: Zeroizing::new(STANDARD.encode(document.as_ref())),
@@ -275,6 +274,14 @@ impl Stored {
         self.keys.drain(..ended);
         Ok(true)
     }
+}
+
+fn public_jwk(private: &[u8]) -> Option<Jwk> {
+    let pair = Ed25519KeyPair::from_pkcs8(private).ok()?;
+    let key = jsonwebtoken::DecodingKey::from_ed_der(
+        ring::signature::KeyPair::public_key(&pair).as_ref(),
+    );
+    Jwk::from_decoding_key(&key, Some(Algorithm::EdDSA)).ok()
 }
 
 fn random_base64() -> Result<Zeroizing<String>, HubError> {

@@ -31,6 +31,15 @@ pub(crate) struct DeviceRequest {
     pub created_at: OffsetDateTime,
 }
 
+/// What was decided about a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LoginDecision<'a> {
+    /// The login begins in the name of this user.
+    Approve(&'a User),
+    /// By this user, or by the operator.
+    Deny(Option<&'a User>),
+}
+
 /// Why a device code gives no tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceRefusal {
@@ -61,12 +70,13 @@ pub(crate) struct DeviceExchange<'a> {
 /// The registry's operations on device codes.
 #[async_trait]
 pub(crate) trait DeviceCodes {
-    /// Stores a device code, and deletes those that ended long ago.
+    /// Stores a device code, and deletes those that ended long ago. Returns whether it was stored:
+    /// not if its user code is taken.
     async fn create_device_code(
         &self,
         new: NewDeviceCode<'_>,
         context: &AuditContext,
-    ) -> Result<(), HubError>;
+    ) -> Result<bool, HubError>;
 
     /// What the user code asks for, if nobody has decided about it and it has not expired.
     async fn device_request(
@@ -79,8 +89,7 @@ pub(crate) trait DeviceCodes {
     async fn decide_device_request(
         &self,
         user_code: &Digest,
-        user: &User,
-        approve: bool,
+        decision: LoginDecision<'_>,
         client: &str,
         context: &AuditContext,
     ) -> Result<Option<DeviceRequest>, HubError>;

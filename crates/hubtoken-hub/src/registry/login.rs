@@ -127,12 +127,7 @@ pub(crate) trait Logins {
     /// A user's logins, newest first.
     async fn logins(&self, user: &str) -> Result<Vec<Login>, HubError>;
 
-    /// Ends a login: its access and refresh tokens stop working at once. Returns whether the user
-    /// had such a login.
-    async fn end_login(
-        &self,
-        user: &str,
-        id: &str,
-        context: &AuditContext,
-    ) -> Result<bool, HubError>;
+    /// Ends a login: its access and refresh tokens stop working at once.
+    async fn end_login(&self, user: &str, id: &str, context: &AuditContext)
+    -> Result<(), HubError>;
 }

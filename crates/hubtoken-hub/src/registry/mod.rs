@@ -46,7 +46,7 @@ pub(crate) use self::audit::{AUDIT_DAYS, AuditContext, AuditLog};
 pub use self::audit::{AUDIT_ENTRIES, Actor, AuditAction, AuditEntry, AuditFilter, Subject};
 pub(crate) use self::counts::{CountStore, Counts};
 pub(crate) use self::device_code::{
-    DeviceCodes, DeviceExchange, DeviceRefusal, DeviceRequest, NewDeviceCode,
+    DeviceCodes, DeviceExchange, DeviceRefusal, DeviceRequest, LoginDecision, NewDeviceCode,
 };
 pub use self::login::Login;
 pub(crate) use self::login::{

@@ -72,6 +72,8 @@ impl From<HubError> for ApiError {
             | HubError::UnknownOrganization { .. }
             | HubError::UnknownNamespace { .. }
             | HubError::UnknownToken { .. }
+            | HubError::UnknownUserCode
+            | HubError::UnknownLogin { .. }
             | HubError::UnknownMemberToken { .. }
             | HubError::UnknownServiceAccount { .. }
             | HubError::UnknownAccountToken { .. }

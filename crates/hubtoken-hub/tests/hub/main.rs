@@ -22,6 +22,7 @@ mod inference_streams;
 mod lfs;
 mod monitoring;
 mod names_of_permissions;
+mod oauth;
 mod overviews;
 mod pages;
 mod pages_actions;

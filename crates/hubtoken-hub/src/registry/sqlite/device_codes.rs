@@ -11,8 +11,8 @@ use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
 use crate::registry::{
     AuditAction, AuditContext, DeviceCodes, DeviceExchange, DeviceRefusal, DeviceRequest,
-    Exchanged, GrantedRole, IssuedLogin, LoginScopes, Mint, NewDeviceCode, REPEAT_WINDOW, Subject,
-    User,
+    Exchanged, GrantedRole, IssuedLogin, LoginDecision, LoginScopes, Mint, NewDeviceCode,
+    REPEAT_WINDOW, Subject,
 };
 use crate::secret::{self, Digest};
 
@@ -33,11 +33,11 @@ impl DeviceCodes for Sqlite {
         &self,
         new: NewDeviceCode<'_>,
         context: &AuditContext,
-    ) -> Result<(), HubError> {
+    ) -> Result<bool, HubError> {
         let mut transaction = self.begin_write().await?;
         self.sweep_issued(&mut transaction, context.at).await?;
-        sqlx::query(
-            "INSERT INTO device_codes (digest, user_code, client_id, granted, address, status, created_at, expires_at)
+        let done = sqlx::query(
+            "INSERT OR IGNORE INTO device_codes (digest, user_code, client_id, granted, address, status, created_at, expires_at)
              VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)",
         )
         .bind(new.digest.as_slice())
@@ -50,7 +50,8 @@ impl DeviceCodes for Sqlite {
         .execute(transaction.connection())
         .await
         .map_err(|error| self.database_error(&error))?;
-        self.commit(transaction, CacheEffect::None).await
+        self.commit(transaction, CacheEffect::None).await?;
+        Ok(done.rows_affected() == 1)
     }
 
     async fn device_request(
@@ -72,19 +73,22 @@ impl DeviceCodes for Sqlite {
     async fn decide_device_request(
         &self,
         user_code: &Digest,
-        user: &User,
-        approve: bool,
+        decision: LoginDecision<'_>,
         client: &str,
         context: &AuditContext,
     ) -> Result<Option<DeviceRequest>, HubError> {
+        let (status, user, action) = match decision {
+            LoginDecision::Approve(user) => ("approved", Some(user), AuditAction::LoginApprove),
+            LoginDecision::Deny(user) => ("denied", user, AuditAction::LoginDeny),
+        };
         let mut transaction = self.begin_write().await?;
         let row = sqlx::query(
             "UPDATE device_codes SET status = ?, user_id = ?
              WHERE user_code = ? AND status = 'pending' AND expires_at > ?
              RETURNING *",
         )
-        .bind(if approve { "approved" } else { "denied" })
-        .bind(&user.id)
+        .bind(status)
+        .bind(user.map(|user| &user.id))
         .bind(user_code.as_slice())
         .bind(to_milliseconds(context.at))
         .fetch_optional(transaction.connection())
@@ -94,12 +98,8 @@ impl DeviceCodes for Sqlite {
         let request = self.request(&row)?;
         let subject = Subject {
             token_name: Some(client.to_owned()),
-            ..Subject::user(&user.name)
-        };
-        let action = if approve {
-            AuditAction::LoginApprove
-        } else {
-            AuditAction::LoginDeny
+            user: user.map(|user| user.name.clone()),
+            ..Subject::default()
         };
         self.record_audit(&mut transaction, action, subject, context)
             .await?;

@@ -6,6 +6,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
+use super::tokens::redacted;
 use super::{CacheEffect, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
@@ -196,7 +197,7 @@ impl Logins for Sqlite {
         user: &str,
         id: &str,
         context: &AuditContext,
-    ) -> Result<bool, HubError> {
+    ) -> Result<(), HubError> {
         let user = self.user(user).await?;
         let mut transaction = self.begin_write().await?;
         let row =
@@ -206,15 +207,17 @@ impl Logins for Sqlite {
                 .fetch_optional(transaction.connection())
                 .await
                 .map_err(|error| self.database_error(&error))?;
-        let Some(row) = row else { return Ok(false) };
+        let row = row.ok_or_else(|| HubError::UnknownLogin {
+            user: user.name.clone(),
+            login: redacted(id),
+        })?;
         let info = self.token(&row)?;
         self.remove_token(&mut transaction, id).await?;
         let subject = Subject::token(&user.name, &info);
         self.record_audit(&mut transaction, AuditAction::LoginEnd, subject, context)
             .await?;
         self.commit(transaction, CacheEffect::InvalidatePrincipals)
-            .await?;
-        Ok(true)
+            .await
     }
 }
 

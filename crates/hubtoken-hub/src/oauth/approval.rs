@@ -1,0 +1,60 @@
+//! What a user decides about a program that asks for a login.
+
+use super::client;
+use super::keys::Purpose;
+use super::user_code::normalized;
+use crate::error::HubError;
+use crate::registry::{AuditContext, DeviceRequest, LoginDecision};
+use crate::secret::Digest;
+use crate::state::HubState;
+
+/// A program that waits for a decision.
+#[derive(Debug)]
+pub(crate) struct WaitingLogin {
+    pub client: &'static str,
+    pub request: DeviceRequest,
+}
+
+/// The login that this code stands for, if nobody has decided about it and it has not expired.
+pub(crate) async fn find(state: &HubState, typed: &str) -> Result<Option<WaitingLogin>, HubError> {
+    let Some(digest) = digest(state, typed)? else {
+        return Ok(None);
+    };
+    let request = state
+        .registry
+        .device_request(&digest, state.clock.now())
+        .await?;
+    Ok(request.map(waiting))
+}
+
+/// Approves or denies it.
+pub(crate) async fn decide(
+    state: &HubState,
+    typed: &str,
+    decision: LoginDecision<'_>,
+    context: &AuditContext,
+) -> Result<WaitingLogin, HubError> {
+    let (Some(digest), Some(found)) = (digest(state, typed)?, find(state, typed).await?) else {
+        return Err(HubError::UnknownUserCode);
+    };
+    let decided = state
+        .registry
+        .decide_device_request(&digest, decision, found.client, context)
+        .await?;
+    decided.map(waiting).ok_or(HubError::UnknownUserCode)
+}
+
+fn waiting(request: DeviceRequest) -> WaitingLogin {
+    WaitingLogin {
+        client: client::name(&request.client_id).unwrap_or("A program"),
+        request,
+    }
+}
+
+/// The stored form of a code, if it is one.
+fn digest(state: &HubState, typed: &str) -> Result<Option<Digest>, HubError> {
+    let keys = &state.services.oauth.keys;
+    normalized(typed)
+        .map(|letters| keys.keyed_digest(Purpose::UserCode, &letters, state.clock.now()))
+        .transpose()
+}
