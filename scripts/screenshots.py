@@ -46,6 +46,10 @@ def fill(hub: Hub) -> None:
     hub.create_token("alice", name="nightly training", role="fine-grained", scopes=scopes)
     hub.create_token("alice", name="<script>alert(1)</script>", role="write")
     hub.create_token("bob", name="bob's laptop", role="write")
+    claims = {"repository": "acme/train", "ref": "refs/heads/main"}
+    hub.create_publisher("acme/trained", issuer="github", claims=claims, user="alice")
+    claims = {"project_path": "alice/evaluation"}
+    hub.create_publisher("alice", issuer="gitlab", claims=claims)
     hub.set_token_policy("acme", "require-approval")
     for user, name in (("bob", "nightly build"), ("carol", "evaluation"), ("bob", "release")):
         scopes = {"acme": ["repo.content.read"], "acme/trained": ["repo.write"]}
@@ -106,6 +110,7 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
     shoot(page, "member-remove", look)
     organization(page, look)
     member(browser, hub, look)
+    publishers(page, look)
     page.goto("/settings/audit-log")
     shoot(page, "audit-log", look, whole=False)
     page.goto("/settings/password")
@@ -113,6 +118,17 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
     page.goto("/settings/nothing")
     shoot(page, "not-found", look)
     context.close()
+
+
+def publishers(page: Page, look: str) -> None:
+    """The pages of trusted publishers."""
+    page.goto("/settings/publishers")
+    shoot(page, "publishers", look)
+    page.get_by_role("link", name="Remove the publisher of acme/trained").click()
+    shoot(page, "publisher-remove", look)
+    page.goto("/settings/publishers/new?provider=github")
+    page.get_by_label("repository", exact=True).fill("alice/train")
+    shoot(page, "publisher-new", look)
 
 
 def organization(page: Page, look: str) -> None:

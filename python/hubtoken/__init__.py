@@ -218,11 +218,11 @@ class _Serializer:
 
 def _teach_pydantic() -> None:
     """Gives tokens and records that attribute."""
-    from hubtoken._core import Approval, AuditEntry, TokenInfo
+    from hubtoken._core import Approval, AuditEntry, Publisher, TokenInfo
 
     for kind in (
         *(HubToken, Identity, Organization, Scope, StoredToken, Trace, TraceStep, Verdict),
-        *(Approval, AuditEntry, TokenInfo),
+        *(Approval, AuditEntry, Publisher, TokenInfo),
     ):
         setattr(kind, "__pydantic_serializer__", _Serializer())  # noqa: B010 - not in the stub
 

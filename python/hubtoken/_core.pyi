@@ -17,7 +17,9 @@ __all__ = [
     "Hub",
     "HubToken",
     "Identity",
+    "Login",
     "Organization",
+    "Publisher",
     "Scope",
     "StoredToken",
     "TokenInfo",
@@ -244,6 +246,14 @@ class Hub:
         log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
         lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` only supports
             that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
+        access_token_lifetime: How long the access token of a program's login is valid, in seconds;
+            at most 30 days.
+        refresh_token_lifetime: How long a login can be refreshed after it began or was last
+            refreshed, in seconds.
+        device_code_lifetime: How long the code of a program that logs in can be approved, in
+            seconds.
+        device_code_interval: How long such a program waits between two questions, in seconds; with
+            0, the Hub never tells it to slow down.
 
     Raises:
         ValueError: An argument has none of its allowed values, or is out of range; one of
@@ -286,6 +296,10 @@ class Hub:
         log_format: Literal["text", "json"] = "text",
         log_level: Literal["off", "error", "warn", "info"] = "off",
         lfs: bool = False,
+        access_token_lifetime: int = 2592000,
+        refresh_token_lifetime: int = 7776000,
+        device_code_lifetime: int = 900,
+        device_code_interval: int = 5,
     ) -> None: ...
     def __new__(
         cls,
@@ -313,10 +327,35 @@ class Hub:
         log_format: Literal["text", "json"] = "text",
         log_level: Literal["off", "error", "warn", "info"] = "off",
         lfs: bool = False,
+        access_token_lifetime: int = 2592000,
+        refresh_token_lifetime: int = 7776000,
+        device_code_lifetime: int = 900,
+        device_code_interval: int = 5,
     ) -> Hub: ...
     @property
     def admin_key(self, /) -> str:
         """The key of the administration API, as a `str` whose `repr` is masked."""
+    def approve_login(self, /, user_code: str, user: str) -> None:
+        """Approves the login of the program that shows a code, as its user would on the page.
+
+        Args:
+            user_code: The code, such as `"BCDF-GHJK"`; case and dashes make no difference.
+            user: The user in whose name the program then acts.
+
+        Raises:
+            hubtoken.errors.HubError: No login waits for this code, there is no such user, or the
+                Hub is not running.
+
+        Example:
+            >>> import json, urllib.request
+            >>> from hubtoken.hub import Hub
+            >>> with Hub() as hub:
+            ...     hub.create_user("alice")
+            ...     client = b"client_id=26be6b09-91c5-47da-9861-d2d2bb7a7e36"
+            ...     with urllib.request.urlopen(f"{hub.endpoint}/oauth/device", client) as answer:
+            ...         user_code = json.load(answer)["user_code"]
+            ...     hub.approve_login(user_code, "alice")
+        """
     def approve_token(self, /, organization: str, token: str) -> Approval:
         """Approves a token for an organization. Also reverts a revocation.
 
@@ -406,6 +445,52 @@ class Hub:
             hubtoken.errors.HubError: The name is taken, or the Hub is not running.
             ValueError: The name is not valid.
         """
+    def create_publisher(
+        self,
+        /,
+        resource: str,
+        *,
+        issuer: str,
+        claims: Mapping[str, str],
+        user: str | None = None,
+        keys: str | None = None,
+    ) -> Publisher:
+        """Lets jobs of a CI provider exchange their ID tokens for tokens of the Hub, so that the CI
+        stores no secret.
+
+        A job sends its ID token to `/oauth/token`, as `huggingface_hub` does with
+        `HF_OIDC_RESOURCE`, and gets a token that is valid for an hour.
+
+        Args:
+            resource: A repository to write to, and to no other: `namespace/name`, prefixed with
+                `datasets/` or `spaces/` where applicable. Or a user, to read the gated repositories
+                that this user may read.
+            issuer: The issuer of the ID tokens, exactly as their `iss` has it; `"github"` and
+                `"gitlab"` stand for those of GitHub Actions and gitlab.com.
+            claims: The claims that an ID token must have, and their values, compared exactly.
+            user: The user in whose name the tokens act, who may write to the repository; `None` for
+                the one whose repository it is.
+            keys: The issuer's public keys, a JWK set in JSON; with `None` the Hub fetches them from
+                the issuer.
+
+        Returns:
+            The publisher.
+
+        Raises:
+            hubtoken.errors.HubError: The repository or the user does not exist, the user may not
+                write to the repository, or the Hub is not running.
+            ValueError: The resource is neither the name of a repository nor that of a user; or the
+                issuer, the claims or the keys cannot be used.
+
+        Example:
+            >>> import hubtoken
+            >>> with hubtoken.hub.Hub() as hub:
+            ...     hub.create_user("alice")
+            ...     hub.create_repository("alice/model")
+            ...     claims = {"repository": "alice/train", "ref": "refs/heads/main"}
+            ...     hub.create_publisher("alice/model", issuer="github", claims=claims)
+            <Publisher alice/model, from https://token.actions.githubusercontent.com>
+        """
     def create_repository(
         self,
         /,
@@ -489,6 +574,15 @@ class Hub:
     @property
     def data(self, /) -> str:
         """The data folder."""
+    def delete_publisher(self, /, id: str) -> None:
+        """Deletes a trusted publisher. Tokens that were issued for it are invalid at once.
+
+        Args:
+            id: The publisher's ID.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such publisher, or the Hub is not running.
+        """
     def delete_token(self, /, user: str, token: str) -> None:
         """Deletes a token, which is invalid at once.
 
@@ -499,6 +593,15 @@ class Hub:
         Raises:
             hubtoken.errors.HubError: The user has no such token, or several of that name; or the
                 Hub is not running.
+        """
+    def deny_login(self, /, user_code: str) -> None:
+        """Denies the login of the program that shows a code.
+
+        Args:
+            user_code: The code, such as `"BCDF-GHJK"`.
+
+        Raises:
+            hubtoken.errors.HubError: No login waits for this code, or the Hub is not running.
         """
     def deny_token(self, /, organization: str, token: str) -> Approval:
         """Denies a token that an organization never approved.
@@ -512,6 +615,16 @@ class Hub:
 
         Raises:
             hubtoken.errors.HubError: As for `approve_token`.
+        """
+    def end_login(self, /, user: str, login: str) -> None:
+        """Ends a login: its access and refresh tokens stop working at once.
+
+        Args:
+            user: The user.
+            login: The login's ID.
+
+        Raises:
+            hubtoken.errors.HubError: The user has no such login, or the Hub is not running.
         """
     @property
     def endpoint(self, /) -> str:
@@ -554,6 +667,32 @@ class Hub:
 
         Raises:
             hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
+        """
+    def list_logins(self, /, user: str) -> list[Login]:
+        """Lists the logins of programs in the name of a user.
+
+        Args:
+            user: The user.
+
+        Returns:
+            The logins, newest first.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such user, or the Hub is not running.
+        """
+    def list_publishers(self, /, resource: str | None = None) -> list[Publisher]:
+        """Returns the trusted publishers.
+
+        Args:
+            resource: Only those of this repository, or of this user; `None` for all.
+
+        Returns:
+            The publishers, oldest first.
+
+        Raises:
+            hubtoken.errors.HubError: The repository or the user does not exist, or the Hub is not
+                running.
+            ValueError: The resource is neither the name of a repository nor that of a user.
         """
     def list_tokens(self, /, user: str) -> list[TokenInfo]:
         """Lists a user's tokens, without their values.
@@ -1086,6 +1225,63 @@ class Identity:
         """The account's name."""
 
 @final
+class Login:
+    """A program's login in the name of a user of an embedded Hub."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
+    @property
+    def client(self, /) -> str:
+        """The name of the program."""
+    @property
+    def client_id(self, /) -> str:
+        """The OAuth client ID of the program."""
+    @property
+    def created_at(self, /) -> datetime:
+        """When the login began."""
+    @property
+    def expires_at(self, /) -> datetime | None:
+        """When it ends, unless it is refreshed before."""
+    @property
+    def id(self, /) -> str:
+        """24 hexadecimal digits, which stay the same for as long as the login lasts."""
+    @property
+    def last_used_at(self, /) -> datetime | None:
+        """When one of its access tokens was last used; `None` if never. Recorded at most once a
+        minute.
+        """
+    @property
+    def scopes(self, /) -> list[str]:
+        """The OAuth scopes that were granted; all of them for a program that asked for none."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
+
+@final
 class Organization:
     """A membership in an organization."""
     def __copy__(self, /) -> Self:
@@ -1135,6 +1331,68 @@ class Organization:
             >>> trace.to_dict()["endpoint"]
             'https://huggingface.co'
         """
+
+@final
+class Publisher:
+    """A trusted publisher of an embedded Hub: the jobs of a CI provider that may exchange their id
+    tokens.
+    """
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
+    @property
+    def claims(self, /) -> dict[str, str]:
+        """The claims that an ID token must have, and their values."""
+    @property
+    def created_at(self, /) -> datetime:
+        """When the publisher was added."""
+    @property
+    def has_keys(self, /) -> bool:
+        """Whether the issuer's keys were given, so that the Hub does not fetch them."""
+    @property
+    def id(self, /) -> str:
+        """24 hexadecimal digits."""
+    @property
+    def issuer(self, /) -> str:
+        """The issuer of the ID tokens."""
+    @property
+    def last_used_at(self, /) -> datetime | None:
+        """When a token was last issued for it; `None` if never."""
+    @property
+    def resource(self, /) -> str:
+        """The repository that its tokens write to, `namespace/name`, prefixed with `datasets/` or
+        `spaces/` where applicable; or the user in whose name they read gated repositories.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
+    @property
+    def user(self, /) -> str:
+        """The user in whose name its tokens act."""
 
 @final
 class Scope:

@@ -14,13 +14,13 @@ import weakref
 from hubtoken.reloading import once
 
 try:
-    from hubtoken._core import Approval, AuditEntry, Hub, Login, TokenInfo
+    from hubtoken._core import Approval, AuditEntry, Hub, Login, Publisher, TokenInfo
 except ImportError as _error:
     raise ImportError(
         "this build of hubtoken has no embedded Hub (the Cargo feature `hub`)"
     ) from _error
 
-__all__ = ["Approval", "AuditEntry", "Hub", "Login", "TokenInfo"]
+__all__ = ["Approval", "AuditEntry", "Hub", "Login", "Publisher", "TokenInfo"]
 
 _RUNNING: "weakref.WeakSet[Hub]" = once("hubtoken.hub._RUNNING", weakref.WeakSet)
 

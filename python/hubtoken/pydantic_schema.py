@@ -130,6 +130,16 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "decided_at": _Time | None,
         "decided_by": str | None,
     },
+    "Publisher": {
+        "id": str,
+        "resource": str,
+        "user": str,
+        "issuer": str,
+        "claims": dict[str, str],
+        "has_keys": bool,
+        "created_at": _Time,
+        "last_used_at": _Time | None,
+    },
     "AuditEntry": {
         "id": int,
         "at": _Time,

@@ -98,7 +98,7 @@ mod _core {
     use super::hub::login_record::PyLogin;
     #[cfg(feature = "hub")]
     #[pymodule_export]
-    use super::hub::records::{PyApproval, PyAuditEntry, PyTokenInfo};
+    use super::hub::records::{PyApproval, PyAuditEntry, PyPublisher, PyTokenInfo};
     #[pymodule_export]
     use super::identify::{cached_identity, identify};
     #[pymodule_export]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import hubtoken
 from hubtoken import HubToken, Identity, Organization, Scope, Trace, Verdict
-from hubtoken.hub import Approval, AuditEntry, Hub, TokenInfo
+from hubtoken.hub import Approval, AuditEntry, Hub, Publisher, TokenInfo
 from tests.environment import fake_token
 from tests.python.helpers import leaks
 
@@ -64,6 +64,10 @@ def test_records_are_fields_of_models(hub: Hub, token: HubToken, identity: Ident
         (TokenInfo, info),
         (Approval, hub.revoke_token("acme", info.id)),
         (AuditEntry, hub.audit()[0]),
+        (
+            Publisher,
+            hub.create_publisher("alice", issuer="https://ci.example", claims={"sub": "a"}),
+        ),
     ]
     hub.approve_token("acme", info.id)
     for kind, record in made:

@@ -35,6 +35,7 @@ CLASSES = (
     "TokenInfo",
     "Approval",
     "AuditEntry",
+    "Publisher",
 )
 WHOAMI = {
     "type": "user",
@@ -107,6 +108,8 @@ def hub() -> Iterator[Hub]:
             hub.create_token("alice", name=name, role="write", expires_in=3600)
         for info in hub.list_tokens("alice"):
             hub.revoke_token("acme", info.id)
+        for issuer in ("https://a.example", "https://b.example"):
+            hub.create_publisher("alice", issuer=issuer, claims={"sub": "a"})
         yield hub
 
 
@@ -140,6 +143,7 @@ def records(home: Path, hub: Hub) -> Iterator[Records]:
                 "TokenInfo": lambda: hub.list_tokens("alice")[0],
                 "Approval": lambda: hub.list_approvals("acme")[0],
                 "AuditEntry": lambda: hub.audit()[0],
+                "Publisher": lambda: hub.list_publishers()[0],
             },
             {
                 "Identity": hubtoken.whoami(hub.create_token("alice", name="x", role="read")),
@@ -152,6 +156,7 @@ def records(home: Path, hub: Hub) -> Iterator[Records]:
                 "TokenInfo": hub.list_tokens("alice")[1],
                 "Approval": hub.list_approvals("acme")[1],
                 "AuditEntry": hub.audit()[1],
+                "Publisher": hub.list_publishers()[1],
             },
         )
 

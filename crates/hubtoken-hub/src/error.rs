@@ -274,6 +274,17 @@ pub enum HubError {
         /// The requested id.
         token: String,
     },
+    /// There is no such trusted publisher.
+    #[error("there is no trusted publisher with the id `{id}`: list_publishers shows the ids")]
+    UnknownPublisher {
+        /// The requested id.
+        id: String,
+    },
+    /// The id token was exchanged before.
+    #[error(
+        "the id token was exchanged before, and each one can be used only once: request a new one from the issuer"
+    )]
+    UsedIdToken,
     /// The user does not administer the organization.
     #[error("`{user}` is not an administrator of `{organization}`: ask one of its administrators")]
     NotAdministrator {

@@ -18,6 +18,7 @@ pub use super::api::fuzzing::{Change, Commit, byte_range, commit};
 pub use super::git::fuzzing::{Push, inflated, push};
 pub use super::inference::fuzzing::{model_path, named_model};
 pub use super::lfs::fuzzing::{Links, pointer, pointer_text};
+pub use super::oauth::fuzzing::{Issuer, key_algorithms};
 pub use super::repository::fuzzing::{
     COMMITTED, folder_path, ignored, new_path, old_path, resolved,
 };

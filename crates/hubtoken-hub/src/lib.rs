@@ -70,8 +70,8 @@ pub use self::rate_limit::RateLimit;
 pub use self::registry::{
     AUDIT_ENTRIES, Actor, Approval, ApprovalStatus, AuditAction, AuditEntry, AuditFilter,
     CreatedToken, Decision, Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope,
-    Login, LoginScopes, NewToken, Organization, OrganizationRole, Repository, Scope, Subject,
-    TokenInfo, TokenPolicy, TokenRole, User,
+    Login, LoginScopes, NewToken, Organization, OrganizationRole, Publisher, PublisherTrust,
+    Repository, Scope, Subject, TokenInfo, TokenPolicy, TokenRole, User,
 };
 pub use self::router::app;
 pub use self::secret::Secret;

@@ -1,6 +1,7 @@
 //! The state that all routes share.
 
 mod groups;
+mod publishers;
 pub(crate) mod repositories;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use super::inference::options::InferenceOptions;
 use super::inference::service::Inference;
 use super::lfs::service::Lfs;
 use super::monitoring::log::Log;
+use super::oauth::issuer_keys::IssuerKeys;
 use super::oauth::options::OAuthOptions;
 use super::oauth::service::OAuth;
 use super::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
@@ -121,6 +123,8 @@ impl HubState {
     /// [`HubError::InvalidOption`], which says what is wrong with the options.
     pub fn with_inference(mut self, options: &InferenceOptions) -> Result<Self, HubError> {
         self.services.inference = Inference::new(options)?;
+        // The Hub verifies every server that it connects to in the same way.
+        self.services.oauth.issuers = IssuerKeys::new(options.certificates.clone());
         Ok(self)
     }
 

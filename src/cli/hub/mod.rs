@@ -16,6 +16,7 @@ mod member;
 mod organization;
 mod password_prompt;
 mod policy;
+mod publisher;
 mod rendering;
 mod repository;
 mod run_admin;
@@ -71,6 +72,8 @@ enum Command {
     Member(member::Args),
     /// Create, list and delete repositories
     Repository(repository::Args),
+    /// Let jobs of a CI provider exchange their id tokens, without a stored secret
+    Publisher(publisher::Args),
     /// Show and set which of its members' tokens an organization accepts
     Policy(policy::Args),
     /// List the tokens that requested access to an organization, and decide about them
@@ -101,6 +104,7 @@ pub fn run(
         Command::Organization(arguments) => organization::run(arguments, context, output),
         Command::Member(arguments) => member::run(arguments, context, output),
         Command::Repository(arguments) => repository::run(arguments, context, output),
+        Command::Publisher(arguments) => publisher::run(arguments, context, output),
         Command::Policy(arguments) => policy::run(arguments, context, output),
         Command::Approval(arguments) => approval::run(arguments, context, output),
         Command::Audit(arguments) => audit::run(&arguments, context, output),

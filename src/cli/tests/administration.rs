@@ -173,3 +173,88 @@ fn administration_without_a_hub_says_so_and_sends_no_key() {
     assert_eq!(crashed.code, 3, "{crashed:?}");
     assert!(listener.accept().is_err(), "the key went elsewhere");
 }
+
+#[test]
+fn publishers_are_added_listed_and_deleted() {
+    fn create<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+        [&["hub", "publisher", "create"], rest].concat()
+    }
+
+    let site = Site::new(None);
+    let keys = site.machine.write(
+        "jwks.json",
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    );
+    let claim = ["--claim", "repository=acme/train"];
+    let first = create(&["alice/tiny", "--issuer", "github", claim[0], claim[1]]);
+    let made = site.machine.json(&first, 0);
+    assert_eq!(made["publisher"]["resource"], "alice/tiny");
+    assert_eq!(made["publisher"]["claims"]["repository"], "acme/train");
+    assert_eq!(made["publisher"]["has_keys"], false);
+    let with_keys = create(&[
+        "alice",
+        "--issuer",
+        "https://ci.example",
+        "--claim",
+        "aClaim=a=b",
+        "--keys",
+        keys.to_str().unwrap(),
+    ]);
+    assert_eq!(
+        site.machine.json(&with_keys, 0)["publisher"]["claims"]["aClaim"],
+        "a=b"
+    );
+    let listed = site.machine.json(&["hub", "publisher", "list"], 0);
+    assert_eq!(listed["publishers"].as_array().unwrap().len(), 2);
+    assert_eq!(listed["publishers"][1]["has_keys"], true);
+    let shown = site.hub(&["publisher", "list", "alice/tiny"]).out;
+    assert!(shown.contains("repository=acme/train") && !shown.contains("ci.example"));
+
+    for (rest, code) in [
+        (&["alice/tiny", "--issuer", "github"][..], 2),
+        (
+            &["alice/tiny", "--issuer", "github", "--claim", "repository"],
+            2,
+        ),
+        (
+            &[
+                "alice/tiny",
+                "--issuer",
+                "github",
+                "--claim",
+                "ref=refs/heads/main",
+            ],
+            1,
+        ),
+        (&["alice/none", "--issuer", "github", claim[0], claim[1]], 1),
+        (
+            &[
+                "alice/tiny",
+                "--issuer",
+                "github",
+                claim[0],
+                claim[1],
+                claim[0],
+                claim[1],
+            ],
+            2,
+        ),
+        (
+            &[
+                "alice/tiny",
+                "--issuer",
+                "github",
+                claim[0],
+                claim[1],
+                "--keys",
+                "/none",
+            ],
+            1,
+        ),
+    ] {
+        assert_eq!(site.machine.run(&create(rest)).code, code, "{rest:?}");
+    }
+    let id = made["publisher"]["id"].as_str().unwrap();
+    assert_eq!(site.hub(&["publisher", "delete", id]).code, 0);
+    assert_eq!(site.hub(&["publisher", "delete", id]).code, 1);
+}

@@ -9,7 +9,7 @@ pub mod login_record;
 pub mod records;
 mod running;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
@@ -20,7 +20,7 @@ use self::arguments::{
     Grants, expiry, gate, kind, organization_role, token_policy, token_role, up_to, within,
 };
 use self::login_record::PyLogin;
-use self::records::{PyApproval, PyAuditEntry, PyTokenInfo};
+use self::records::{PyApproval, PyAuditEntry, PyPublisher, PyTokenInfo};
 use self::running::Embedded;
 use super::arguments::Seconds;
 use super::environment::PythonEnvironment;
@@ -28,7 +28,8 @@ use super::text;
 use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _};
 use crate::hub::{
-    AUDIT_ENTRIES, AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, OAuthOptions, Secret,
+    AUDIT_ENTRIES, AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, OAuthOptions,
+    PublisherTrust, Secret,
 };
 use crate::hub_clock::hub_clock;
 
@@ -929,6 +930,107 @@ impl PyHub {
         #[pyo3(from_py_with = text::words)] token: &str,
     ) -> PyResult<PyApproval> {
         self.0.decide(py, organization, token, Decision::Revoke)
+    }
+
+    /// Lets jobs of a CI provider exchange their ID tokens for tokens of the Hub, so that the CI
+    /// stores no secret.
+    ///
+    /// A job sends its ID token to `/oauth/token`, as `huggingface_hub` does with
+    /// `HF_OIDC_RESOURCE`, and gets a token that is valid for an hour.
+    ///
+    /// Args:
+    ///     resource: A repository to write to, and to no other: `namespace/name`, prefixed with
+    ///         `datasets/` or `spaces/` where applicable. Or a user, to read the gated repositories
+    ///         that this user may read.
+    ///     issuer: The issuer of the ID tokens, exactly as their `iss` has it; `"github"` and
+    ///         `"gitlab"` stand for those of GitHub Actions and gitlab.com.
+    ///     claims: The claims that an ID token must have, and their values, compared exactly.
+    ///     user: The user in whose name the tokens act, who may write to the repository; `None` for
+    ///         the one whose repository it is.
+    ///     keys: The issuer's public keys, a JWK set in JSON; with `None` the Hub fetches them from
+    ///         the issuer.
+    ///
+    /// Returns:
+    ///     The publisher.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The repository or the user does not exist, the user may not
+    ///         write to the repository, or the Hub is not running.
+    ///     ValueError: The resource is neither the name of a repository nor that of a user; or the
+    ///         issuer, the claims or the keys cannot be used.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> with hubtoken.hub.Hub() as hub:
+    ///     ...     hub.create_user("alice")
+    ///     ...     hub.create_repository("alice/model")
+    ///     ...     claims = {"repository": "alice/train", "ref": "refs/heads/main"}
+    ///     ...     hub.create_publisher("alice/model", issuer="github", claims=claims)
+    ///     <Publisher alice/model, from https://token.actions.githubusercontent.com>
+    #[pyo3(signature = (
+        resource: "str",
+        *,
+        issuer: "str",
+        claims: "Mapping[str, str]",
+        user: "str | None" = None,
+        keys: "str | None" = None,
+    ) -> "Publisher")]
+    fn create_publisher(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] resource: &str,
+        #[pyo3(from_py_with = text::words)] issuer: String,
+        #[pyo3(from_py_with = text::words)] claims: BTreeMap<String, String>,
+        #[pyo3(from_py_with = text::words)] user: Option<&str>,
+        #[pyo3(from_py_with = text::words)] keys: Option<String>,
+    ) -> PyResult<PyPublisher> {
+        let trust = PublisherTrust {
+            issuer,
+            claims,
+            keys,
+        };
+        let publisher = self
+            .0
+            .ask(py, |hub| hub.create_publisher(resource, user, trust))?;
+        Ok(publisher.into())
+    }
+
+    /// Returns the trusted publishers.
+    ///
+    /// Args:
+    ///     resource: Only those of this repository, or of this user; `None` for all.
+    ///
+    /// Returns:
+    ///     The publishers, oldest first.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The repository or the user does not exist, or the Hub is not
+    ///         running.
+    ///     ValueError: The resource is neither the name of a repository nor that of a user.
+    #[pyo3(signature = (resource: "str | None" = None) -> "list[Publisher]")]
+    fn list_publishers(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] resource: Option<&str>,
+    ) -> PyResult<Vec<PyPublisher>> {
+        let publishers = self.0.ask(py, |hub| hub.list_publishers(resource))?;
+        Ok(publishers.into_iter().map(PyPublisher::from).collect())
+    }
+
+    /// Deletes a trusted publisher. Tokens that were issued for it are invalid at once.
+    ///
+    /// Args:
+    ///     id: The publisher's ID.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: There is no such publisher, or the Hub is not running.
+    #[pyo3(signature = (id: "str") -> "None")]
+    fn delete_publisher(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] id: &str,
+    ) -> PyResult<()> {
+        self.0.change(py, |hub| hub.delete_publisher(id))
     }
 
     /// Reads the audit log: who did what to what, when, and from where.

@@ -1,12 +1,14 @@
 //! Python classes for the embedded Hub's records: tokens, approvals, and audit entries.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::super::printable;
 use super::super::record::record_methods;
-use crate::hub::{Approval, AuditEntry, GrantedRole, TokenInfo};
+use crate::hub::{Approval, AuditEntry, GrantedRole, Publisher, TokenInfo};
 use crate::timestamp;
 
 /// A token of a user of an embedded Hub, without its value.
@@ -180,6 +182,97 @@ impl PyApproval {
             "<Approval of {:?} of {}, {}>",
             self.token.name, self.user, self.status
         );
+        printable::shown(py, text)
+    }
+}
+}
+
+/// A trusted publisher of an embedded Hub: the jobs of a CI provider that may exchange their id
+/// tokens.
+#[pyclass(name = "Publisher", module = "hubtoken.hub", frozen, eq, hash)]
+#[derive(PartialEq, Hash, Serialize, Deserialize)]
+pub struct PyPublisher {
+    id: String,
+    resource: String,
+    user: String,
+    issuer: String,
+    claims: BTreeMap<String, String>,
+    #[serde(default)]
+    has_keys: bool,
+    #[serde(with = "timestamp")]
+    created_at: OffsetDateTime,
+    #[serde(default, with = "timestamp::optional")]
+    last_used_at: Option<OffsetDateTime>,
+}
+
+impl From<Publisher> for PyPublisher {
+    fn from(publisher: Publisher) -> Self {
+        Self {
+            id: publisher.id,
+            resource: publisher.resource,
+            user: publisher.user,
+            issuer: publisher.issuer,
+            claims: publisher.claims,
+            has_keys: publisher.keys.is_some(),
+            created_at: publisher.created_at,
+            last_used_at: publisher.last_used_at,
+        }
+    }
+}
+
+record_methods! {
+impl PyPublisher {
+    /// 24 hexadecimal digits.
+    #[getter]
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The repository that its tokens write to, `namespace/name`, prefixed with `datasets/` or
+    /// `spaces/` where applicable; or the user in whose name they read gated repositories.
+    #[getter]
+    fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The user in whose name its tokens act.
+    #[getter]
+    fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The issuer of the ID tokens.
+    #[getter]
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The claims that an ID token must have, and their values.
+    #[getter]
+    fn claims(&self) -> BTreeMap<String, String> {
+        self.claims.clone()
+    }
+
+    /// Whether the issuer's keys were given, so that the Hub does not fetch them.
+    #[getter]
+    fn has_keys(&self) -> bool {
+        self.has_keys
+    }
+
+    /// When the publisher was added.
+    #[getter]
+    fn created_at(&self) -> OffsetDateTime {
+        self.created_at
+    }
+
+    /// When a token was last issued for it; `None` if never.
+    #[getter]
+    fn last_used_at(&self) -> Option<OffsetDateTime> {
+        self.last_used_at
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!("<Publisher {}, from {}>", self.resource, self.issuer);
         printable::shown(py, text)
     }
 }

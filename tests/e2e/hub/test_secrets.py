@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from tests.e2e.support.ci_issuer import CIIssuer
 from tests.e2e.support.operating import run
 from tests.e2e.support.served import Served
 from tests.e2e.support.visiting import Visitor
@@ -108,6 +110,46 @@ class Day:
         self.ask("POST", "/api/repos/create", second, {"name": "x", "type": "dataset"})
         self.ask("GET", f"{accounts}/{account['_id']}", root)
 
+    def publishers(self, issuer: CIIssuer) -> None:
+        """An id token that is exchanged, used again, and put where it does not belong."""
+        self.admin("POST", "repositories", {"type": "model", "id": "alice/model"})
+        self.admin(
+            "POST",
+            "publishers",
+            {
+                "resource": "alice/model",
+                "issuer": "https://ci.example",
+                "claims": {"repository": "acme/train"},
+                "keys": issuer.keys(),
+            },
+        )
+        good = issuer.sign(self.hub.endpoint, iss="https://ci.example")
+        fork = issuer.sign(self.hub.endpoint, iss="https://ci.example", repository="acme/fork")
+        forged = issuer.sign(self.hub.endpoint, "HS256", iss="https://ci.example")
+        self.values += issuer.values
+        for token, resource in (
+            (fork, "alice/model"),
+            (forged, "alice/model"),
+            (good, "alice/model"),
+            (good, "alice/model"),
+            (good, good),
+        ):
+            body = {
+                "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+                "subject_token": token,
+                "resource": resource,
+            }
+            answer = httpx.post(f"{self.hub.endpoint}/oauth/token", json=body)
+            if answer.status_code == 200:
+                issued = answer.json()["access_token"]
+                self.values.append(issued)
+                self.ask("GET", "/api/whoami-v2", issued)
+                self.ask("GET", "/-/hubtoken/v1/publishers", issued)
+                self.ask("DELETE", f"/-/hubtoken/v1/publishers/{issued}", self.hub.key)
+            else:
+                self.told.append((answer.text, list(answer.headers.items())))
+
     def mistakes(self, root: str, first: str, second: str) -> None:
         """Every secret in the wrong place, in all the ways in which that happens."""
         stranger = fake_token()
@@ -186,6 +228,8 @@ def test_nothing_that_was_secret_is_kept_or_told(
         day = Day(hub, hub.connect())
         root, first, second = day.tokens()
         day.service_accounts(root)
+        with CIIssuer() as issuer:
+            day.publishers(issuer)
         day.mistakes(root, first, second)
         visitor = day.pages()
         verb("user", "password", "root", "--data", data, "--password-stdin", stdin=PASSWORDS[2])
@@ -202,6 +246,7 @@ def test_nothing_that_was_secret_is_kept_or_told(
     acts = {entry["act"] for entry in json.loads(listing)["entries"]}
     assert {"approval.revoke", "login.ok", "login.failed", "user.password"} <= acts
     assert {"service-account.create", "repository.create"} <= acts
+    assert {"publisher.add", "publisher.refuse", "oauth.issue"} <= acts
     places: dict[str, bytes] = {
         "answers": repr(day.told).encode(),
         "verbs": "\n".join(said).encode(),
@@ -217,7 +262,7 @@ def test_nothing_that_was_secret_is_kept_or_told(
     assert (b'"route"' in places["log"]) == (log_format == "json")
 
     secrets = [*day.values, *PASSWORDS]
-    assert len(day.values) == 7
+    assert len(day.values) == 11
     assert len(visitor.ids) >= 3
     assert len(visitor.form_tokens) >= 4
     for name, content in {**places, "pages": pages}.items():

@@ -37,6 +37,8 @@ def addresses(desk: Desk, person: Person) -> list[str]:
         colleague, name="x" * 100, role="fine-grained", scopes={organization: ["repo.write"]}
     )
     (asked,) = desk.hub.list_approvals(organization)
+    claims = {"repository": "x" * 100}
+    publisher = desk.hub.create_publisher(person.name, issuer="github", claims=claims)
     settings = f"/organizations/{organization}/settings"
     members = f"{settings}/members"
     base = f"{TOKENS}/{listed.id}"
@@ -49,6 +51,10 @@ def addresses(desk: Desk, person: Person) -> list[str]:
         f"{base}/refresh",
         f"{base}/delete",
         "/settings/password",
+        "/settings/publishers",
+        "/settings/publishers/new?provider=github",
+        "/settings/publishers/new?provider=other",
+        f"/settings/publishers/{publisher.id}/delete",
         members,
         f"{members}/{person.name}/remove",
         f"{settings}/tokens",

@@ -16,7 +16,7 @@ from typing_extensions import assert_type
 
 import hubtoken
 from hubtoken import asgi
-from hubtoken.hub import Approval, AuditEntry, Hub, TokenInfo
+from hubtoken.hub import Approval, AuditEntry, Hub, Publisher, TokenInfo
 
 Identities = dict[str, hubtoken.Identity]
 
@@ -217,8 +217,18 @@ def administer(folder: str) -> tuple[list[TokenInfo], list[AuditEntry]]:
         for info in hub.list_tokens("alice"):
             role: Literal["read", "write", "fine-grained"] = info.role
             use(info.id, info.name, role, info.last4, info.last_used_at, info.inference_requests)
+        publisher = hub.create_publisher(
+            "alice/x", issuer="github", claims={"repository": "alice/x"}, user="alice", keys=None
+        )
+        assert_type(publisher, Publisher)
+        claims: dict[str, str] = publisher.claims
+        use(publisher.id, publisher.resource, publisher.user, publisher.issuer, claims)
+        use(publisher.has_keys, publisher.created_at, publisher.last_used_at)
+        publishers: list[Publisher] = hub.list_publishers("alice/x")
+        use(publishers)
+        hub.delete_publisher(publisher.id)
         entries = hub.audit(user="alice", act="token", limit=10)
-        actor: Literal["user", "admin-key", "program", "nobody"]
+        actor: Literal["user", "service-account", "admin-key", "program", "nobody"]
         for entry in entries:
             actor = entry.actor
             use(entry.act, actor, entry.at, entry.id)

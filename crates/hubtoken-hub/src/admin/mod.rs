@@ -33,6 +33,9 @@
 //! | `POST logins/deny` | `userCode` | 200 the same of the program that is refused |
 //! | `GET users/{user}/logins` | | 200 list of `id`, `clientId`, `client`, `scopes`, `createdAt`, `lastUsedAt`, `expiresAt` |
 //! | `DELETE users/{user}/logins/{id}` | | 204; ends the login |
+//! | `GET publishers?resource=` | | 200 list of trusted publishers |
+//! | `POST publishers` | `resource`, `issuer`, `claims`, `user`?, `keys`? | 201 publisher |
+//! | `DELETE publishers/{id}` | | 204 |
 //! | `GET repositories` | | 200 list of repositories |
 //! | `POST repositories` | `type`, `id`, `private`?, `gated`? | 201 repository |
 //! | `PATCH repositories/{type}/{namespace}/{name}` | `private`?, `gated`? (`auto`, `manual`, `false`), `disabled`? | 200 repository |
@@ -49,12 +52,14 @@
 //! token is named by its id, or by its name among those that requested approval. An audit entry is
 //! `id`, `at`, `act`, `actor`, and where applicable `actorName`, `actorToken`, `address`, `user`,
 //! `organization`, `tokenId`, `tokenName`, `last4`, `repository`, `detail`. `{type}` is `model`,
-//! `dataset` or `space`.
+//! `dataset` or `space`. A publisher is `id`, `resource`, `user`, `issuer`, `claims`, `hasKeys`,
+//! `createdAt`, `lastUsedAt`; `keys` is a JWK set.
 
 mod audit;
 pub(super) mod guard;
 mod logins;
 mod organizations;
+mod publishers;
 mod repositories;
 mod tokens;
 mod users;
@@ -117,6 +122,11 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             &path("organizations/{organization}/members/{user}"),
             put(organizations::set_member).delete(organizations::remove_member),
         )
+        .route(
+            &path("publishers"),
+            get(publishers::list).post(publishers::create),
+        )
+        .route(&path("publishers/{id}"), delete(publishers::delete))
         .route(
             &path("repositories"),
             get(repositories::list).post(repositories::create),

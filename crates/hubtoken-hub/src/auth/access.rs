@@ -305,6 +305,15 @@ pub(crate) fn user_can_see(
     !repository.private || access_level(user, memberships, repository) >= AccessLevel::Read
 }
 
+/// Whether a user may write to a repository, regardless of the token.
+pub(crate) fn user_can_write(
+    user: &User,
+    memberships: &[Membership],
+    repository: &Repository,
+) -> bool {
+    access_level(user, memberships, repository) == AccessLevel::Write
+}
+
 fn owner_access_level(principal: &Principal, repository: &Repository) -> AccessLevel {
     match &principal.owner {
         TokenOwner::User(user) => access_level(user, &principal.memberships, repository),

@@ -6,6 +6,7 @@
 #![allow(clippy::missing_errors_doc, reason = "said once, above")]
 
 mod logins;
+mod publishers;
 mod repositories;
 mod tokens;
 

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::service::OAuth;
 use crate::error::HubError;
-use crate::registry::{AuditContext, Exchanged, IssuedGrant, NewIssuedToken, User};
+use crate::registry::{AuditContext, Exchanged, IssuedGrant, NewIssuedToken, UsedIdToken, User};
 use crate::secret::{self, Secret};
 use crate::state::HubState;
 
@@ -20,14 +20,14 @@ pub(crate) struct Issued {
     pub expires_at: OffsetDateTime,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the exchange of id tokens"))]
-/// Issues a token without a refresh token. `name` is that by which the audit log lists it.
+/// Issues a token without a refresh token, for an id token that is used up by it. `name` is that by
+/// which the audit log lists it.
 pub(crate) async fn issue(
     state: &HubState,
-    user: &User,
-    name: &str,
+    (user, name): (&User, &str),
     grant: &IssuedGrant,
     lifetime: Duration,
+    exchanged: UsedIdToken<'_>,
     context: &AuditContext,
 ) -> Result<Issued, HubError> {
     let id = secret::object_id()?;
@@ -51,6 +51,7 @@ pub(crate) async fn issue(
         grant,
         value: &value,
         expires_at,
+        used: Some(exchanged),
     };
     state.registry.issue_token(new, context).await?;
     Ok(Issued { value, expires_at })

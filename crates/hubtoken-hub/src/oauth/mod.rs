@@ -10,7 +10,13 @@ pub(crate) mod crypto;
 pub(crate) mod device;
 mod discovery;
 pub(crate) mod error;
+mod exchange;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
+mod id_token;
 pub(crate) mod issue;
+pub(crate) mod issuer_keys;
+pub(crate) mod jwk_set;
 pub(crate) mod keys;
 pub(crate) mod options;
 pub(crate) mod parameters;

@@ -1,4 +1,5 @@
-//! `POST /oauth/token`: exchanges a device code or a refresh token for tokens (RFC 6749, RFC 8628).
+//! `POST /oauth/token`: exchanges a device code, a refresh token or an id token for tokens (RFC
+//! 6749, RFC 8628, RFC 8693).
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use time::Duration;
 
 use super::client;
 use super::error::{OAuthError, uncacheable};
+use super::exchange;
 use super::issue::access_token;
 use super::keys::Purpose;
 use super::parameters::Parameters;
@@ -25,7 +27,7 @@ use crate::state::HubState;
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const REFRESH_TOKEN: &str = "refresh_token";
 /// What can be exchanged here.
-pub(super) const GRANT_TYPES: [&str; 2] = [DEVICE_CODE, REFRESH_TOKEN];
+pub(super) const GRANT_TYPES: [&str; 3] = [DEVICE_CODE, REFRESH_TOKEN, exchange::GRANT_TYPE];
 
 /// Reads the parameters of a request to the issuer.
 pub(super) async fn read(request: Request) -> Result<Parameters, OAuthError> {
@@ -52,13 +54,17 @@ pub(super) async fn exchange(
     context: AuditContext,
     request: Request,
 ) -> Result<Response, OAuthError> {
+    let extensions = request.extensions().clone();
     let parameters = read(request).await?;
     match parameters.get("grant_type") {
         Some(DEVICE_CODE) => device_code(&state, &context, &parameters).await,
         Some(REFRESH_TOKEN) => refresh(&state, &context, &parameters).await,
+        Some(exchange::GRANT_TYPE) => {
+            exchange::exchange(&state, &extensions, &context, &parameters).await
+        }
         Some(_) => Err(OAuthError::new(
             "unsupported_grant_type",
-            "this Hub exchanges device codes and refresh tokens",
+            "this Hub exchanges device codes, refresh tokens and id tokens",
         )),
         None => Err(OAuthError::invalid_request("`grant_type` is missing")),
     }

@@ -29,6 +29,7 @@ pub(super) mod guard;
 mod organization;
 mod password;
 mod permissions;
+mod publishers;
 mod redirect;
 mod sign_in;
 pub(super) mod sign_in_limiter;
@@ -80,6 +81,15 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route(
             &token("delete"),
             get(tokens::manage::delete_form).post(tokens::manage::delete),
+        )
+        .route("/settings/publishers", get(publishers::list))
+        .route(
+            "/settings/publishers/new",
+            get(publishers::form).post(publishers::create),
+        )
+        .route(
+            "/settings/publishers/{id}/delete",
+            get(publishers::delete_form).post(publishers::delete),
         )
         .route("/settings/audit-log", get(audit::own))
         .route("/settings/audit-log/hub", get(audit::whole))

@@ -87,6 +87,12 @@ pub enum AuditAction {
     LoginReplay,
     /// A login was ended.
     LoginEnd,
+    /// A trusted publisher was added.
+    PublisherAdd,
+    /// A trusted publisher was deleted, and the tokens issued for it with it.
+    PublisherRemove,
+    /// A verified id token was refused, because no publisher matches it or it was used before.
+    PublisherRefuse,
     /// A user signed in to the pages.
     LoginSucceeded,
     /// A sign-in failed.
@@ -211,7 +217,7 @@ impl Actor {
 
 impl AuditAction {
     /// All actions, grouped by what they affect.
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,
@@ -226,6 +232,9 @@ impl AuditAction {
         Self::LoginRefresh,
         Self::LoginReplay,
         Self::LoginEnd,
+        Self::PublisherAdd,
+        Self::PublisherRemove,
+        Self::PublisherRefuse,
         Self::LoginSucceeded,
         Self::LoginFailed,
         Self::Logout,
@@ -264,6 +273,9 @@ impl AuditAction {
             Self::LoginRefresh => "oauth.refresh",
             Self::LoginReplay => "oauth.replay",
             Self::LoginEnd => "oauth.end",
+            Self::PublisherAdd => "publisher.add",
+            Self::PublisherRemove => "publisher.remove",
+            Self::PublisherRefuse => "publisher.refuse",
             Self::LoginSucceeded => "login.ok",
             Self::LoginFailed => "login.failed",
             Self::Logout => "logout",

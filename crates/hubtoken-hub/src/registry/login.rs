@@ -14,7 +14,7 @@
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
-use super::{AuditContext, Entity, LoginScopes, User};
+use super::{AuditContext, Entity, LoginScopes, UsedIdToken, User};
 use crate::error::HubError;
 use crate::secret::{Digest, Secret};
 
@@ -42,6 +42,8 @@ pub(crate) struct NewIssuedToken<'a> {
     pub grant: &'a IssuedGrant,
     pub value: &'a Secret,
     pub expires_at: OffsetDateTime,
+    /// The id token that it is issued for, if it is.
+    pub used: Option<UsedIdToken<'a>>,
 }
 
 /// A login, as its user sees it.

@@ -23,6 +23,7 @@ mod login;
 mod login_scopes;
 mod member_tokens;
 mod organization;
+mod publisher;
 mod repository;
 mod scopes;
 mod service_account;
@@ -58,6 +59,10 @@ pub use self::login_scopes::LoginScopes;
 pub(crate) use self::member_tokens::{MemberTokenStatus, MemberTokens};
 pub(crate) use self::organization::Organizations;
 pub use self::organization::{Membership, Organization, OrganizationRole};
+pub(crate) use self::publisher::{
+    KNOWN_ISSUERS, NewPublisher, PublisherTarget, Publishers, Resource, UsedIdToken,
+};
+pub use self::publisher::{Publisher, PublisherTrust};
 pub use self::repository::{Gate, Repository};
 pub(crate) use self::repository::{GateChange, NewRepository, Repositories, RepositoryChange};
 pub(crate) use self::scopes::misspelling;
@@ -87,6 +92,7 @@ pub(crate) trait Registry:
     + MemberTokens
     + AuditLog
     + Sessions
+    + Publishers
     + Administrators
     + CountStore
     + std::fmt::Debug

@@ -67,6 +67,7 @@ impl From<HubError> for ApiError {
             | HubError::InvalidPermission { .. }
             | HubError::WeakPassword { .. }
             | HubError::InvalidOption { .. }
+            | HubError::UsedIdToken
             | HubError::UnusableOption { .. } => StatusCode::BAD_REQUEST,
             HubError::UnknownUser { .. }
             | HubError::UnknownOrganization { .. }
@@ -77,6 +78,7 @@ impl From<HubError> for ApiError {
             | HubError::UnknownMemberToken { .. }
             | HubError::UnknownServiceAccount { .. }
             | HubError::UnknownAccountToken { .. }
+            | HubError::UnknownPublisher { .. }
             | HubError::UnknownRepository { .. } => StatusCode::NOT_FOUND,
             HubError::NameTaken { .. }
             | HubError::RepositoryExists { .. }

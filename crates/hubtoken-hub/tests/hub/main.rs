@@ -32,6 +32,7 @@ mod pages_organization;
 mod pages_sign_in;
 mod policies;
 mod public;
+mod publishers;
 mod repositories;
 mod service_accounts;
 mod support;

@@ -8,6 +8,7 @@ mod audit;
 mod caching;
 mod decisions;
 mod entities;
+mod publishers;
 mod service_accounts;
 mod sessions;
 
@@ -74,6 +75,10 @@ run_all!(
         service_accounts::an_account_and_its_tokens_live_and_die,
         service_accounts::only_administrators_change_accounts,
         service_accounts::grants_are_on_the_organization_and_on_repositories,
+        publishers::publishers_are_added_listed_and_deleted,
+        publishers::an_id_token_is_used_once,
+        publishers::tokens_end_with_their_publisher,
+        publishers::an_organization_governs_tokens_of_publishers,
         sessions::a_new_password_ends_the_sessions_of_its_user,
         sessions::the_first_administrators_password_ends_sessions_too,
         caching::what_is_remembered_is_what_the_database_says,

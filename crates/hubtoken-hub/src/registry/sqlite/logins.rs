@@ -58,6 +58,10 @@ impl Logins for Sqlite {
         self.insert_issued(&mut transaction, row, context).await?;
         self.insert_access_token(&mut transaction, new.id, new.value, new.expires_at)
             .await?;
+        if let Some(used) = &new.used {
+            self.use_id_token(&mut transaction, new.id, used, context)
+                .await?;
+        }
         // A new token has never been used, so it is not in the cache.
         self.commit(transaction, CacheEffect::None).await
     }
@@ -393,6 +397,7 @@ impl Sqlite {
             "DELETE FROM access_tokens WHERE expires_at < ?",
             "DELETE FROM refresh_tokens WHERE expires_at < ?",
             "DELETE FROM device_codes WHERE expires_at < ?",
+            "DELETE FROM used_id_tokens WHERE expires_at < ?",
             "DELETE FROM tokens WHERE kind <> 'user' AND expires_at < ?",
         ] {
             sqlx::query(statement)

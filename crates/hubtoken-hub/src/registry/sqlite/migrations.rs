@@ -206,6 +206,24 @@ const STEPS: &[(&str, &str)] = &[
         ALTER TABLE tokens ADD COLUMN kind TEXT NOT NULL DEFAULT 'user' CHECK (kind IN ('user', 'oauth', 'jwt'));
         ALTER TABLE tokens ADD COLUMN granted TEXT;
         ALTER TABLE tokens ADD COLUMN client_id TEXT;
+        CREATE TABLE publishers (
+            id TEXT PRIMARY KEY,
+            repository_id TEXT REFERENCES repositories (id) ON DELETE CASCADE,
+            user_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            issuer TEXT NOT NULL,
+            claims TEXT NOT NULL,
+            keys TEXT,
+            created_at INTEGER NOT NULL,
+            last_used_at INTEGER
+        ) STRICT;
+        CREATE INDEX publishers_by_repository ON publishers (repository_id);
+        CREATE INDEX publishers_by_user ON publishers (user_id);
+        ALTER TABLE tokens ADD COLUMN publisher_id TEXT REFERENCES publishers (id) ON DELETE CASCADE;
+        CREATE INDEX tokens_by_publisher ON tokens (publisher_id) WHERE publisher_id IS NOT NULL;
+        CREATE TABLE used_id_tokens (
+            digest BLOB PRIMARY KEY,
+            expires_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
         CREATE TABLE access_tokens (
             digest BLOB PRIMARY KEY,
             token_id TEXT NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,

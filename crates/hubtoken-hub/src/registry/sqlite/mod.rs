@@ -21,6 +21,7 @@ mod member_tokens;
 mod migrations;
 mod organizations;
 mod principal_cache;
+mod publishers;
 mod repositories;
 mod rows;
 mod scopes;

@@ -176,7 +176,9 @@ impl Repositories for Sqlite {
             context,
         )
         .await?;
-        self.commit(transaction, CacheEffect::None).await?;
+        // Its trusted publishers go with it, and so do the tokens that were issued for them.
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await?;
         Ok(true)
     }
 

@@ -52,9 +52,11 @@ impl Sqlite {
             })
         };
         let user = user().map_err(|error: sqlx::Error| self.database_error(&error))?;
-        let is_fine_grained = matches!(token.role, GrantedRole::FineGrained(_));
-        // Who may act on one repository is decided where that repository's publishers are.
-        let is_subject_to_policy = !matches!(token.role, GrantedRole::Repository(_));
+        // A token for one repository may do less than any fine-grained one.
+        let is_fine_grained = matches!(
+            token.role,
+            GrantedRole::FineGrained(_) | GrantedRole::Repository(_)
+        );
         let mut memberships = Vec::new();
         let mut restrictions = Vec::new();
         for row in rows {
@@ -62,9 +64,8 @@ impl Sqlite {
                 continue;
             };
             let is_administrators = membership.role == OrganizationRole::Admin;
-            if is_subject_to_policy
-                && let Some(restriction) =
-                    policy.restriction(is_fine_grained, is_administrators, status)
+            if let Some(restriction) =
+                policy.restriction(is_fine_grained, is_administrators, status)
             {
                 restrictions.push((membership.organization.id.clone(), restriction));
             }
