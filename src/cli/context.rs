@@ -93,12 +93,22 @@ pub trait Prompt {
     /// [`Error::InvalidArgument`] if it is not text.
     fn read(&self, limit: u64) -> Result<Zeroizing<String>, Error>;
 
-    /// Reads a line without echoing it; `None` if there is no terminal.
+    /// Reads a line without echoing it.
     ///
     /// # Errors
     ///
     /// [`Error::Interrupted`].
-    fn ask_hidden(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Error>;
+    fn ask_hidden(&self, prompt: &str) -> Result<Typed, Error>;
+}
+
+/// What came of a prompt.
+pub enum Typed {
+    /// A line, which may be empty.
+    Line(Zeroizing<String>),
+    /// Ctrl-D on an empty line: the user gives up.
+    End,
+    /// There is no terminal.
+    NoTerminal,
 }
 
 /// Standard input with fixed text and no terminal.
@@ -109,8 +119,8 @@ impl Prompt for NoPrompt<'_> {
         Ok(Zeroizing::new(self.0.to_owned()))
     }
 
-    fn ask_hidden(&self, _prompt: &str) -> Result<Option<Zeroizing<String>>, Error> {
-        Ok(None)
+    fn ask_hidden(&self, _prompt: &str) -> Result<Typed, Error> {
+        Ok(Typed::NoTerminal)
     }
 }
 

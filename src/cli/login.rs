@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::{TimeoutArgs, endpoint_or_ambient};
 use super::browser::qr_code;
-use super::context::Context;
+use super::context::{Context, Typed};
 use super::error::Failure;
 use super::exit_code::Code;
 use super::identity::{identity_json, token_json};
@@ -309,8 +309,9 @@ fn read_requested(
         }
     }
     match context.prompt.ask_hidden("Token: ")? {
-        Some(text) => Given::parse(&text, Source::Typed),
-        None => Err(Failure::Usage(format!(
+        Typed::Line(text) => Given::parse(&text, Source::Typed),
+        Typed::End => Given::parse("", Source::Typed),
+        Typed::NoTerminal => Err(Failure::Usage(format!(
             "there is no terminal to prompt for the token; create it at {page} and pass it on \
              standard input with --token-stdin"
         ))),
@@ -336,11 +337,12 @@ fn read(
         ));
     }
     match context.prompt.ask_hidden("Token: ")? {
-        Some(text) if !text.trim().is_empty() => Given::parse(&text, Source::Typed),
-        Some(_) => browser_login(arguments, context, output, endpoint, true),
+        Typed::Line(text) if !text.trim().is_empty() => Given::parse(&text, Source::Typed),
+        Typed::Line(_) => browser_login(arguments, context, output, endpoint, true),
+        Typed::End => Given::parse("", Source::Typed),
         // A program reads the object, and nobody the address.
-        None if output.is_json() => Err(no_terminal(context, endpoint, "")),
-        None => browser_login(arguments, context, output, endpoint, false),
+        Typed::NoTerminal if output.is_json() => Err(no_terminal(context, endpoint, "")),
+        Typed::NoTerminal => browser_login(arguments, context, output, endpoint, false),
     }
 }
 

@@ -57,7 +57,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 pub use browser::{Browser, NoBrowser, qr_code};
 use command::{Args, dispatch};
-pub use context::{Context, Input, NoPrompt, Prompt, Stream};
+pub use context::{Context, Input, NoPrompt, Prompt, Stream, Typed};
 use error::Failure;
 pub use exec::{Exec, ReplaceProcess};
 pub use exit_code::Code;

@@ -171,13 +171,18 @@ impl Report {
             .flat_map(|(stored, credential)| stored.with_value(&credential.token))
     }
 
-    /// The earliest known expiry of the token: the Hub's, or the one that is stored with it.
+    /// The earliest known expiry of the token: the Hub's, its source's, or the one that is stored with
+    /// it.
     fn end(&self) -> Option<OffsetDateTime> {
         let identity = self.identity.as_ref();
         let stored = self.entries().filter_map(|entry| entry.expires_at);
         let stored = stored.filter_map(moment);
+        let credential = self.credential.as_ref();
+        let known = credential.and_then(|known| known.expires_at.unix_milliseconds());
+        let known = known.and_then(|end| i64::try_from(end / 1000).ok());
         stored
             .chain(identity.and_then(|identity| identity.expires_at))
+            .chain(known.and_then(moment))
             .min()
     }
 

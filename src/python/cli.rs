@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::browser::SystemBrowser;
 use super::environment::PythonEnvironment;
 use super::signals::Signals;
-use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream};
+use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream, Typed};
 use crate::env::Environment as _;
 use crate::error::Error;
 use crate::oauth::SystemPace;
@@ -202,23 +202,20 @@ impl Prompt for StandardInput {
         Ok(text)
     }
 
-    fn ask_hidden(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Error> {
+    fn ask_hidden(&self, prompt: &str) -> Result<Typed, Error> {
         if !stdin().is_terminal() {
-            return Ok(None);
+            return Ok(Typed::NoTerminal);
         }
         // Python's own prompt: it turns echo off and on again, even if Ctrl-C ends it.
         Python::attach(|py| {
             let getpass = py.import("getpass")?.getattr("getpass")?;
-            getpass.call1((prompt,))?.extract::<String>()
+            let line = getpass.call1((prompt,))?.extract::<String>()?;
+            Ok(Typed::Line(Zeroizing::new(line)))
         })
-        .map_or_else(
-            |error| {
-                // Ctrl-D ends an empty line; everything else is Ctrl-C.
-                let nothing = Python::attach(|py| error.is_instance_of::<PyEOFError>(py));
-                nothing.then(String::new).ok_or(Error::Interrupted)
-            },
-            Ok,
-        )
-        .map(|typed| Some(Zeroizing::new(typed)))
+        .or_else(|error: PyErr| {
+            // Ctrl-D ends an empty line; everything else is Ctrl-C.
+            let is_end = Python::attach(|py| error.is_instance_of::<PyEOFError>(py));
+            is_end.then_some(Typed::End).ok_or(Error::Interrupted)
+        })
     }
 }

@@ -184,6 +184,12 @@ fn ask(py: Python<'_>, line: &str) -> PyResult<Option<Zeroizing<String>>> {
             let typed = text::token(typed.cast()?, "what was typed")?;
             Ok(Some(Zeroizing::new(typed.to_owned())))
         }
+        // Ctrl-D: the user gives up.
+        Err(error) if error.is_instance_of::<PyEOFError>(py) && std::io::stdin().is_terminal() => {
+            let what = Source::Typed.describe();
+            let error = Error::TokenFormat(format!("{what}: no token was given"));
+            Err(to_python(error))
+        }
         // No terminal, one that echoes input, or a notebook that runs unattended.
         Err(error)
             if error.matches(py, &cannot_hide)?

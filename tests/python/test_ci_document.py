@@ -110,9 +110,9 @@ def test_github_actions(job: Job, home: Path) -> None:
 
 def test_gitlab(job: Job, home: Path) -> None:
     (configuration,) = blocks("GitLab CI", "yaml")
-    name, audience = re.search(r"id_tokens:\n +(\w+):\n +aud: (\S+)", configuration).groups()
+    ((name, audience),) = re.findall(r"id_tokens:\n +(\w+):\n +aud: (\S+)", configuration)
     assert audience == HUB
-    resource = re.search(r"HF_OIDC_RESOURCE: (\S+)", configuration)[1]
+    (resource,) = re.findall(r"HF_OIDC_RESOURCE: (\S+)", configuration)
     job.id_tokens.append(
         id_token(job.endpoint, iss="https://gitlab.com", project_path="acme/training")
     )

@@ -6,7 +6,7 @@ import json
 import os
 import pickle
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -109,7 +109,7 @@ def test_a_failure_falls_back_to_nothing(job: Job, answer: bytes, error: str) ->
         assert type(caught.value).__name__ == error
         assert job.endpoint in str(caught.value)
         assert leaks(str(caught.value), os.environ["HF_TOKEN"], *job.secrets) == []
-    with pytest.raises(hubtoken.HubTokenError):
+    with pytest.raises(hubtoken.HubTokenError) as caught:
         hubtoken.resolve_token(required=False)
     if error == "LoginError":
         assert isinstance(caught.value, hubtoken.LoginError)
@@ -227,7 +227,11 @@ def test_explaining_requests_nothing(job: Job) -> None:
 def test_writing_to_another_repository_is_denied_with_both_names(job: Job) -> None:
     assert hubtoken.require_role("write", repo="acme/model").source == "oidc"
     asked = len(job.server.requests)
-    for repo, repo_type in (("acme/other", "model"), ("acme/model", "dataset")):
+    others: list[tuple[str, Literal["model", "dataset"]]] = [
+        ("acme/other", "model"),
+        ("acme/model", "dataset"),
+    ]
+    for repo, repo_type in others:
         with pytest.raises(hubtoken.InsufficientRoleError) as caught:
             hubtoken.require_role("write", repo=repo, repo_type=repo_type)
         assert "HF_OIDC_RESOURCE=acme/model" in str(caught.value)
@@ -238,13 +242,19 @@ def test_writing_to_another_repository_is_denied_with_both_names(job: Job) -> No
     hubtoken.require_role("read", repo="acme/other")
 
 
+def test_without_a_repository_its_own_is_named(job: Job) -> None:
+    with pytest.raises(hubtoken.VerdictUnknownError, match="writes to `acme/model` alone: name"):
+        hubtoken.require_role("write")
+    assert job.exchanged != []
+
+
 def test_a_user_name_gives_no_right_to_write(
     job: Job, clean_environment: pytest.MonkeyPatch
 ) -> None:
     clean_environment.setenv("HF_OIDC_RESOURCE", "alice")
-    for options in ({}, {"repo": "alice/model"}):
+    for repo in (None, "alice/model"):
         with pytest.raises(hubtoken.InsufficientRoleError, match="gated repositories of `alice`"):
-            hubtoken.require_role("write", **options)
+            hubtoken.require_role("write", repo=repo)
     hubtoken.require_role("read", repo="alice/model")
     assert job.exchanged[0]["resource"] == "alice"
 
@@ -287,7 +297,7 @@ def test_a_pickle_has_no_value_and_another_process_exchanges_its_own(job: Job, h
     without = job.github()
     without.pop("HF_OIDC_RESOURCE")
     for variables, expected in ((job.github(), "oidc"), (without, "TokenNotFoundError")):
-        done = run_program("oidc_unpickle", home, list(data), **variables)
+        done = run_program("oidc_unpickle", home, list(data), without=(), **variables)
         assert done.stdout.strip() == expected, done.stderr
     assert len(job.exchanged) == 2
 
@@ -295,13 +305,13 @@ def test_a_pickle_has_no_value_and_another_process_exchanges_its_own(job: Job, h
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_uses_the_token_and_exchanges_anew(job: Job, home: Path) -> None:
     job.life = 1_000_000
-    done = run_program("oidc_fork", home, **job.github())
+    done = run_program("oidc_fork", home, without=(), **job.github())
     assert done.stdout.splitlines() == ["same", "anew"], done.stderr
     assert len(job.exchanged) == 2
 
 
 def test_a_child_uses_what_hubtoken_run_hands_over(job: Job, home: Path) -> None:
-    done = run_program("oidc_run", home, **job.github())
+    done = run_program("oidc_run", home, without=(), **job.github())
     assert done.stdout.splitlines() == ["oidc acme/model"], done.stderr
     assert len(job.exchanged) == 1
 

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Typed};
 use crate::cli::error::Failure;
 use crate::cli::output::Output;
 
@@ -32,14 +32,16 @@ pub fn password(
         return Ok(Zeroizing::new(line.to_owned()));
     }
     output.note("A password has 12 characters or more. What you type is not shown.");
-    let ask = |prompt| {
-        context.prompt.ask_hidden(prompt)?.ok_or_else(|| {
-            Failure::Usage(
-                "there is no terminal to prompt for the password; pass it on standard input \
-                 with --password-stdin"
-                    .to_owned(),
-            )
-        })
+    let ask = |prompt| match context.prompt.ask_hidden(prompt)? {
+        Typed::Line(line) => Ok(line),
+        Typed::End => Err(Failure::Usage(
+            "no password was typed, and nothing was changed".to_owned(),
+        )),
+        Typed::NoTerminal => Err(Failure::Usage(
+            "there is no terminal to prompt for the password; pass it on standard input with \
+             --password-stdin"
+                .to_owned(),
+        )),
     };
     let first = ask("Password: ")?;
     let second = ask("Repeat the password: ")?;

@@ -36,7 +36,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Browser, Context, Exec, Input, Prompt, Stream, run};
+use super::{Browser, Context, Exec, Input, Prompt, Stream, Typed, run};
 use crate::env::StaticEnvironment;
 use crate::error::Error;
 use crate::identity::client::Client;
@@ -98,8 +98,12 @@ impl Prompt for Machine {
         Ok(Zeroizing::new(self.stdin.clone()))
     }
 
-    fn ask_hidden(&self, _prompt: &str) -> Result<Option<Zeroizing<String>>, Error> {
-        Ok(self.typed.clone().map(Zeroizing::new))
+    fn ask_hidden(&self, _prompt: &str) -> Result<Typed, Error> {
+        Ok(match self.typed.as_deref() {
+            Some("\x04") => Typed::End,
+            Some(line) => Typed::Line(Zeroizing::new(line.to_owned())),
+            None => Typed::NoTerminal,
+        })
     }
 }
 

@@ -121,7 +121,7 @@ def test_enter_at_the_prompt_is_the_browser(at_home: Runner) -> None:
 def test_a_notebook_that_runs_without_anybody_logs_in_by_code(hub: Hub, at_home: Runner) -> None:
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("nbclient")
-    code = "import hubtoken\nhubtoken.login()\nprint(hubtoken.whoami().name)\n"
+    code = "import hubtoken\nhubtoken.login()\nprint(hubtoken.whoami().user)\n"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     path = at_home.home / "login.ipynb"
     nbformat.write(notebook, path)

@@ -63,6 +63,15 @@ def test_nothing_typed_is_nothing_stored(runner: Runner, typed: str, code: int) 
     assert not (runner.home / "huggingface" / "stored_tokens").exists()
 
 
+@at_terminal
+def test_nothing_typed_at_the_prompt_of_a_program_is_an_error(runner: Runner) -> None:
+    ran = type_in(runner, "library", "\x04")
+    assert ran["code"] == 1, ran
+    assert "TokenFormatError" in ran["shown"]
+    assert "no token was given" in ran["shown"]
+    assert not (runner.home / "huggingface" / "stored_tokens").exists()
+
+
 def login(runner: Runner, stdin: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return runner.run("hubtoken", "login", *arguments, "--json", stdin=stdin)
 

@@ -6,6 +6,7 @@ use crate::error::{Denial, DenialKind, Error, ResponseDetails};
 use crate::identity::client::IdentityAnswer;
 use crate::identity::failure::{Failure, format_duration};
 use crate::identity::model::Identity;
+use crate::oauth::Resource;
 
 /// The reason for a disabled repository.
 const DISABLED: &str = "access to the repository is disabled on the Hub, for every token";
@@ -71,8 +72,14 @@ impl CheckContext<'_> {
         if let Some(error) = self.no_such_namespace(identity, verdict) {
             return error;
         }
+        // The token of an exchange has no role, but a repository.
+        let resource = self.credential.source.resource();
+        let resource = resource.and_then(|text| Resource::parse(text).ok());
+        let hint = resource.map_or_else(String::new, |resource| {
+            format!(". It {}: name that repository", resource.describe_right())
+        });
         Error::unknown(format!(
-            "whether the token {} can {} is not known: {}",
+            "whether the token {} can {} is not known: {}{hint}",
             self.credential.describe(),
             describe_action(&verdict.denial),
             verdict.reason

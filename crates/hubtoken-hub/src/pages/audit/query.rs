@@ -39,6 +39,8 @@ fn group_label(value: &str) -> &'static str {
     match value {
         "token" => "Tokens",
         "service-account" => "Service accounts",
+        "oauth" => "Logins of programs",
+        "publisher" => "Trusted publishers",
         "login" => "Signing in",
         "logout" => "Signing out",
         "user" => "Users",
