@@ -46,6 +46,9 @@ from hubtoken._core import (  # noqa: E402 - another interpreter must not load i
     Identity,
     Organization,
     Scope,
+    ServiceAccount,
+    ServiceAccounts,
+    ServiceAccountToken,
     StoredToken,
     Trace,
     TraceStep,
@@ -63,6 +66,7 @@ from hubtoken._core import (  # noqa: E402 - another interpreter must not load i
     require_permission,
     require_role,
     resolve_token,
+    service_accounts,
     stored_tokens,
     switch_token,
     whoami,
@@ -117,6 +121,9 @@ __all__ = [
     "RepositoryDisabledError",
     "RepositoryNotFoundError",
     "Scope",
+    "ServiceAccount",
+    "ServiceAccountToken",
+    "ServiceAccounts",
     "StaleIdentityWarning",
     "StoreError",
     "StoredToken",
@@ -144,6 +151,7 @@ __all__ = [
     "require_permission",
     "require_role",
     "resolve_token",
+    "service_accounts",
     "stored_tokens",
     "switch_token",
     "whoami",
@@ -223,6 +231,7 @@ def _teach_pydantic() -> None:
     for kind in (
         *(HubToken, Identity, Organization, Scope, StoredToken, Trace, TraceStep, Verdict),
         *(Approval, AuditEntry, Publisher, TokenInfo),
+        *(ServiceAccount, ServiceAccountToken),
     ):
         setattr(kind, "__pydantic_serializer__", _Serializer())  # noqa: B010 - not in the stub
 

@@ -21,6 +21,9 @@ __all__ = [
     "Organization",
     "Publisher",
     "Scope",
+    "ServiceAccount",
+    "ServiceAccountToken",
+    "ServiceAccounts",
     "StoredToken",
     "TokenInfo",
     "Trace",
@@ -56,6 +59,7 @@ __all__ = [
     "resolve_token",
     "restore",
     "restore_record",
+    "service_accounts",
     "stored_tokens",
     "switch_token",
     "token_mask",
@@ -1438,6 +1442,293 @@ class Scope:
         """
 
 @final
+class ServiceAccount:
+    """An account of an organization that no person signs in to."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
+    @property
+    def created_at(self, /) -> datetime | None:
+        """When it was created."""
+    @property
+    def description(self, /) -> str | None:
+        """What it is for."""
+    @property
+    def id(self, /) -> str:
+        """Its ID on the Hub."""
+    @property
+    def name(self, /) -> str:
+        """The display name, which need not be unique."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
+    @property
+    def tokens(self, /) -> list[ServiceAccountToken] | None:
+        """Its tokens, oldest first; `None` if they were not asked for, as in a list of accounts."""
+    @property
+    def user(self, /) -> str:
+        """The name by which logs and commits refer to it."""
+
+@final
+class ServiceAccountToken:
+    """A token of a service account, without its value."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
+    @property
+    def created_at(self, /) -> datetime | None:
+        """When it was created; `None` if the answer did not say."""
+    @property
+    def endpoint_patterns(self, /) -> list[str]:
+        """Patterns of inference endpoints' names; empty for all endpoints."""
+    @property
+    def expires_at(self, /) -> datetime | None:
+        """When it expires; `None` if never."""
+    @property
+    def id(self, /) -> str:
+        """Its ID on the Hub, which stays when the token is rotated."""
+    @property
+    def last4(self, /) -> str | None:
+        """The last characters of the value; `None` if the answer did not have them."""
+    @property
+    def last_used_at(self, /) -> datetime | None:
+        """When it was last used; `None` if never."""
+    @property
+    def name(self, /) -> str:
+        """The display name, which need not be unique."""
+    @property
+    def permissions(self, /) -> list[str]:
+        """The permissions on the whole organization."""
+    @property
+    def repo_ids(self, /) -> list[str]:
+        """The IDs of the repositories for which `repo_permissions` apply instead."""
+    @property
+    def repo_permissions(self, /) -> list[str]:
+        """The permissions on those repositories."""
+    @property
+    def skip_network_security(self, /) -> bool:
+        """Whether it is exempt from the organization's network security."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
+
+@final
+class ServiceAccounts:
+    """The service accounts of an organization. Get one from `hubtoken.service_accounts()`.
+
+    An account or a token may be given as a record, by its ID, or by its name, if only one has that
+    name. A change applies at once, in every client of the Hub.
+    """
+    def change_token(
+        self,
+        /,
+        account: str | ServiceAccount,
+        token: str | ServiceAccountToken,
+        *,
+        name: str | None = None,
+        permissions: Sequence[str] | None = None,
+        repos: Sequence[str] | None = None,
+        repo_permissions: Sequence[str] | None = None,
+        endpoint_patterns: Sequence[str] | None = None,
+        skip_network_security: bool | None = None,
+    ) -> ServiceAccountToken:
+        """Changes a token's name or permissions. What is not given stays as it is.
+
+        Args:
+            account: The account.
+            token: The token.
+            name: As for `create_token`.
+            permissions: As for `create_token`.
+            repos: As for `create_token`.
+            repo_permissions: As for `create_token`.
+            endpoint_patterns: As for `create_token`.
+            skip_network_security: As for `create_token`.
+
+        Returns:
+            The token, as it is now.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such account or token, or the Hub refuses a
+                property.
+            hubtoken.errors.HubTokenError: As for `list`.
+            ValueError: As for `create_token`.
+        """
+    def create(self, /, name: str, description: str | None = None) -> ServiceAccount:
+        """Creates an account without tokens.
+
+        Args:
+            name: The display name, of 50 characters at most.
+            description: What it is for, in 500 characters at most.
+
+        Returns:
+            The account.
+
+        Raises:
+            hubtoken.errors.HubError: The Hub refuses the name or the description.
+            hubtoken.errors.HubTokenError: As for `list`. If the answer was lost, the message says
+                that the account may have been created.
+        """
+    def create_token(
+        self,
+        /,
+        account: str | ServiceAccount,
+        name: str | None = None,
+        *,
+        permissions: Sequence[str] = ...,
+        repos: Sequence[str] = ...,
+        repo_permissions: Sequence[str] = ...,
+        endpoint_patterns: Sequence[str] = ...,
+        skip_network_security: bool = False,
+    ) -> tuple[HubToken, ServiceAccountToken]:
+        """Creates a token of an account. The Hub shows the value only now, and this call does not stop
+        at Ctrl-C before it has it.
+
+        Args:
+            account: The account.
+            name: The display name; `None` for the Hub's default.
+            permissions: What it may do in the whole organization, such as `"repo.content.read"`,
+                `"repo.write"` or `"inference.serverless.write"`.
+            repos: Repositories for which `repo_permissions` apply instead: `"acme/model"`,
+                `"datasets/acme/x"`, or IDs.
+            repo_permissions: `"repo.content.read"` and `"repo.write"`.
+            endpoint_patterns: The inference endpoints that the permissions for endpoints are limited
+                to, such as `"gpt2-*"`.
+            skip_network_security: Whether to exempt the token from the organization's network
+                security.
+
+        Returns:
+            The token, and what the Hub says about it.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such account, or the Hub refuses a property.
+            hubtoken.errors.HubTokenError: As for `list`. If the answer was lost, the message says
+                that there may be a token whose value nobody knows.
+            ValueError: A permission is misspelled, or no repository can have the name.
+        """
+    def delete(self, /, account: str | ServiceAccount) -> None:
+        """Deletes an account and all of its tokens, which end at once.
+
+        Args:
+            account: The account.
+
+        Raises:
+            hubtoken.errors.HubTokenError: As for `get`.
+        """
+    def delete_token(
+        self, /, account: str | ServiceAccount, token: str | ServiceAccountToken
+    ) -> None:
+        """Deletes a token, which ends at once.
+
+        Args:
+            account: The account.
+            token: The token.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such account or token.
+            hubtoken.errors.HubTokenError: As for `list`.
+        """
+    @property
+    def endpoint(self, /) -> str:
+        """The Hub."""
+    def get(self, /, account: str | ServiceAccount) -> ServiceAccount:
+        """Returns an account with its tokens.
+
+        Args:
+            account: The account.
+
+        Returns:
+            The account.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such account or organization, or several accounts
+                have that name.
+            hubtoken.errors.HubTokenError: As for `list`.
+        """
+    def list(self, /) -> list[ServiceAccount]:
+        """Lists the accounts, oldest first, without their tokens.
+
+        Returns:
+            The accounts.
+
+        Raises:
+            hubtoken.errors.AccessDeniedError: The token may not see them.
+            hubtoken.errors.HubError: There is no such organization.
+            hubtoken.errors.InvalidTokenError: The Hub rejects the token.
+            hubtoken.errors.VerdictUnknownError: The Hub gave no answer, or an invalid one.
+            hubtoken.errors.ConfigurationError: The certificates or the proxy that the environment
+                names cannot be used.
+        """
+    @property
+    def organization(self, /) -> str:
+        """The organization."""
+    def rotate_token(
+        self, /, account: str | ServiceAccount, token: str | ServiceAccountToken
+    ) -> tuple[HubToken, ServiceAccountToken]:
+        """Gives a token a new value, which the Hub shows only now; the old one ends at once. As
+        `create_token`, it does not stop at Ctrl-C before it has the value.
+
+        Args:
+            account: The account.
+            token: The token.
+
+        Returns:
+            The token with its new value, and what the Hub says about it.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such account or token.
+            hubtoken.errors.HubTokenError: As for `list`. If the answer was lost, the message says
+                that the old value may no longer work.
+        """
+
+@final
 class StoredToken:
     """A token that is stored on this machine under a name.
 
@@ -2529,6 +2820,55 @@ def restore_record(record: type[Any], state: str) -> Any:
 
     Raises:
         ValueError: The pickle was changed.
+    """
+
+def service_accounts(
+    organization: str,
+    token: str | HubToken | SecretValue | bool | None = None,
+    *,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    timeout: float | None = None,
+) -> ServiceAccounts:
+    """Returns the service accounts of an organization, to read and to change them. Sends no request.
+
+    A service account belongs to an organization and to no person, so its tokens do not end when
+    somebody leaves. Its tokens work in the organization alone.
+
+    Args:
+        organization: The organization.
+        token: As for `resolve_token`: a token of one of the organization's administrators, with the
+            role `write`, or fine-grained with `org.serviceAccounts.write` (to read:
+            `org.serviceAccounts.read`).
+        endpoint: As for `resolve_token`.
+        profile: As for `resolve_token`.
+        timeout: How long to wait for each answer of the Hub, in seconds; 10 by default.
+
+    Returns:
+        An object with the methods that read and change them.
+
+    Raises:
+        hubtoken.errors.TokenNotFoundError: As for `whoami`.
+        hubtoken.errors.TokenFormatError: As for `whoami`.
+        hubtoken.errors.UntrustedEndpointError: As for `whoami`.
+        hubtoken.errors.ConfigurationError: As for `whoami`.
+        hubtoken.errors.StoreError: As for `whoami`.
+        ValueError: No organization can have the name; `timeout` is not a number of seconds in
+            range; a token and a profile are both given.
+        TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     hub.create_organization("acme")
+        ...     hub.set_member("acme", "alice", "admin")
+        ...     token = hub.create_token("alice", name="laptop", role="write")
+        ...     accounts = hubtoken.service_accounts("acme", token)
+        ...     nightly = accounts.create("Nightly build")
+        ...     runner, _ = accounts.create_token(nightly, "runner", permissions=["repo.write"])
+        ...     runner.kind, hubtoken.whoami(runner).type
+        ('app', 'app')
     """
 
 def stored_tokens() -> list[StoredToken]:

@@ -19,7 +19,7 @@
     ├── UntrustedEndpointError      the token must not be sent there
     ├── ConfigurationError          a configuration file is broken, or contains what it must not
     ├── LoginError                  .error_code (RFC 8628, RFC 6749)
-    ├── HubError                    the embedded Hub could not start, or a request to it failed
+    ├── HubError                    the embedded Hub could not start, or a Hub refused a request
     └── StoreError(OSError)         a token file cannot be read or written, or a name is taken
 
 What the machine or the Hub has or lacks is one of these. A wrong word or number in a call is a
@@ -235,7 +235,7 @@ class LoginError(HubTokenError):
 
 @one_class
 class HubError(HubTokenError):
-    """The embedded Hub could not start, or a request to it failed."""
+    """The embedded Hub could not start, or a Hub refused to do what was requested."""
 
 
 @one_class

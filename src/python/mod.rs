@@ -56,6 +56,8 @@ mod renewal;
 mod require;
 mod resolve;
 mod secret_value;
+mod service_account;
+mod service_accounts;
 mod signals;
 mod store;
 mod stored_token;
@@ -109,6 +111,10 @@ mod _core {
     use super::require::{require_permission, require_role};
     #[pymodule_export]
     use super::resolve::{clear_cache, explain, get_token, resolve_token};
+    #[pymodule_export]
+    use super::service_account::{PyServiceAccount, PyServiceAccountToken};
+    #[pymodule_export]
+    use super::service_accounts::{PyServiceAccounts, service_accounts};
     #[pymodule_export]
     use super::store::{login, logout, rename_token, stored_tokens, switch_token};
     #[pymodule_export]

@@ -36,6 +36,8 @@ CLASSES = (
     "Approval",
     "AuditEntry",
     "Publisher",
+    "ServiceAccount",
+    "ServiceAccountToken",
 )
 WHOAMI = {
     "type": "user",
@@ -110,6 +112,13 @@ def hub() -> Iterator[Hub]:
             hub.revoke_token("acme", info.id)
         for issuer in ("https://a.example", "https://b.example"):
             hub.create_publisher("alice", issuer=issuer, claims={"sub": "a"})
+        hub.create_organization("labs")
+        hub.set_member("labs", "alice", "admin")
+        token = hub.create_token("alice", name="accounts", role="write")
+        accounts = hubtoken.service_accounts("labs", token)
+        for name in ("first", "second"):
+            account = accounts.create(name, f"the {name}")
+            accounts.create_token(account, name, permissions=["repo.write"])
         yield hub
 
 
@@ -130,6 +139,12 @@ def records(home: Path, hub: Hub) -> Iterator[Records]:
         def trace() -> hubtoken.Trace:
             return hubtoken.explain(value)
 
+        administrator = hub.create_token("alice", name="administrator", role="read")
+        accounts = hubtoken.service_accounts("labs", administrator)
+
+        def held(name: str) -> hubtoken.ServiceAccountToken:
+            return (accounts.get(name).tokens or [])[0]
+
         yield Records(
             value,
             {
@@ -144,6 +159,8 @@ def records(home: Path, hub: Hub) -> Iterator[Records]:
                 "Approval": lambda: hub.list_approvals("acme")[0],
                 "AuditEntry": lambda: hub.audit()[0],
                 "Publisher": lambda: hub.list_publishers()[0],
+                "ServiceAccount": lambda: accounts.get("first"),
+                "ServiceAccountToken": lambda: held("first"),
             },
             {
                 "Identity": hubtoken.whoami(hub.create_token("alice", name="x", role="read")),
@@ -157,6 +174,8 @@ def records(home: Path, hub: Hub) -> Iterator[Records]:
                 "Approval": hub.list_approvals("acme")[1],
                 "AuditEntry": hub.audit()[1],
                 "Publisher": hub.list_publishers()[1],
+                "ServiceAccount": accounts.get("second"),
+                "ServiceAccountToken": held("second"),
             },
         )
 

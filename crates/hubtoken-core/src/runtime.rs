@@ -5,10 +5,16 @@
 //! the first request and belongs to the process that started it: see [`crate::process_state`].
 
 use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 
 use crate::error::Error;
+use crate::interrupt::Interrupt;
+
+/// How often a waiting caller checks whether it was interrupted.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A thread with a runtime, started at first use.
 #[derive(Default)]
@@ -27,6 +33,36 @@ impl Runtime {
             .get_or_init(start)
             .as_ref()
             .map_err(|problem| Error::unknown(format!("no thread for requests: {problem}")))
+    }
+
+    /// Runs a request on the thread, and waits for it. An interrupted request is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`]; [`Error::Unknown`] if the system cannot start a thread.
+    pub fn run<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = T> + Send + 'static,
+        interrupt: &dyn Interrupt,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = sync_channel(1);
+        let task = self.handle()?.spawn(async move {
+            // The receiver is gone if the caller was interrupted.
+            let _ = sender.send(request.await);
+        });
+        loop {
+            match receiver.recv_timeout(POLL_INTERVAL) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Timeout) if interrupt.is_set() => {
+                    task.abort();
+                    return Err(Error::Interrupted);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::unknown("the request was dropped"));
+                }
+            }
+        }
     }
 }
 

@@ -115,6 +115,25 @@ def know(token: hubtoken.HubToken, word: str) -> Identities:
     return {"own": identity, "caller": caller}
 
 
+def manage(token: hubtoken.HubToken) -> hubtoken.HubToken:
+    """Manage an organization's service accounts."""
+    accounts = hubtoken.service_accounts("acme", token, timeout=5)
+    assert_type(accounts, hubtoken.ServiceAccounts)
+    assert_type(accounts.list(), list[hubtoken.ServiceAccount])
+    account = accounts.create("ci", description=None)
+    made, info = accounts.create_token(
+        account, "runner", permissions=["repo.write"], repos=("a/b",)
+    )
+    assert_type(info, hubtoken.ServiceAccountToken)
+    assert_type(accounts.change_token(account, info, name="x"), hubtoken.ServiceAccountToken)
+    fresh, _ = accounts.rotate_token("ci", "runner")
+    use(account.user, account.description, info.last4, info.last_used_at, fresh, accounts.endpoint)
+    for one in accounts.get(account).tokens or []:
+        accounts.delete_token(account, one)
+    accounts.delete("ci")
+    return made
+
+
 def keep() -> hubtoken.StoredToken | None:
     """Store tokens."""
     stored = hubtoken.login("hf_x", name="ci", endpoint=None)

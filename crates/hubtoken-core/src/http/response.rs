@@ -29,6 +29,8 @@ impl Response {
 /// Why there is no usable response. None of these says anything about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportError {
+    /// No connection, so that nothing was sent.
+    Unconnected(String),
     /// No response.
     Unreachable(String),
     /// No complete response within the time that the caller allowed.
@@ -57,7 +59,8 @@ impl TransportError {
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
-            Self::Unreachable(text)
+            Self::Unconnected(text)
+            | Self::Unreachable(text)
             | Self::TimedOut { text, .. }
             | Self::Unsendable(text)
             | Self::Unusable { text, .. } => text,

@@ -24,16 +24,21 @@ const SOCKS_DNS: &str = "error resolving for socks proxy";
 /// Explains why there is no response.
 pub(super) fn classify(error: &reqwest::Error, proxy: Option<&ProxyName>) -> TransportError {
     let causes = causes(error);
+    let unreachable = if error.is_connect() {
+        TransportError::Unconnected
+    } else {
+        TransportError::Unreachable
+    };
     if let Some(proxy) = proxy
         && let Some(text) = proxy_failure(&causes, proxy)
     {
-        return TransportError::Unreachable(text);
+        return unreachable(text);
     }
     if let Some(error) = find::<rustls::Error>(&causes) {
-        return TransportError::Unreachable(tls_failure("the Hub", error));
+        return unreachable(tls_failure("the Hub", error));
     }
     let text = innermost_cause(&causes);
-    TransportError::Unreachable(if error.is_timeout() && error.is_connect() {
+    unreachable(if error.is_timeout() && error.is_connect() {
         match proxy {
             Some(proxy) => format!("no connection in time through the proxy {proxy}"),
             None => "the Hub cannot be reached: no connection in time".to_owned(),

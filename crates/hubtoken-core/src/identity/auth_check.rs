@@ -136,15 +136,19 @@ fn is_disabled(words: &str) -> bool {
 
 /// The Hub distinguishes these only by their message.
 fn forbidden(words: String) -> AuthCheckOutcome {
-    let lower = words.to_ascii_lowercase();
-    if lower.contains("token policy")
-        || lower.contains("revoked by the organization")
-        || lower.contains("approved by the organization")
-    {
+    if is_policy(&words) {
         AuthCheckOutcome::Policy(words)
     } else {
         AuthCheckOutcome::Forbidden(words)
     }
+}
+
+/// Whether a message says that an organization's policy blocks the token.
+pub(crate) fn is_policy(words: &str) -> bool {
+    let lower = words.to_ascii_lowercase();
+    lower.contains("token policy")
+        || lower.contains("revoked by the organization")
+        || lower.contains("approved by the organization")
 }
 
 /// The Hub sends `OK` or nothing. A captive portal answers every request with a page and status

@@ -178,6 +178,16 @@ impl Client {
         Ok(current)
     }
 
+    /// The connections to Hubs, for requests that are not this client's.
+    pub(crate) fn transport(&self) -> &Arc<Transport> {
+        &self.transport
+    }
+
+    /// The thread that sends requests.
+    pub(crate) fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
     /// Drops the connections, so that the next request rereads the certificates.
     pub fn reconnect(&self) {
         self.transport.close();

@@ -79,7 +79,9 @@ impl Failure {
     #[must_use]
     pub fn of_transport(error: TransportError, token: &Token) -> Self {
         match error {
-            TransportError::Unreachable(text) => Self::Unreachable(text.into()),
+            TransportError::Unconnected(text) | TransportError::Unreachable(text) => {
+                Self::Unreachable(text.into())
+            }
             TransportError::TimedOut { after, text } => Self::TimedOut { after, text },
             TransportError::Unsendable(text) => Self::UnexpectedResponse(text.into()),
             TransportError::Unusable {

@@ -5,7 +5,6 @@
 //! [`NeverInterrupted`](crate::interrupt::NeverInterrupted), on a thread of its own.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -27,8 +26,6 @@ pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
 const PATH: &str = "/oauth/token";
 /// The public client ID of `huggingface_hub`, whose logins hubtoken shares.
 const CLIENT_ID: &str = "26be6b09-91c5-47da-9861-d2d2bb7a7e36";
-/// How often a waiting caller checks whether it was interrupted.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The ID of the OAuth client: `HF_DEVICE_CODE_OAUTH_CLIENT_ID`, or that of `huggingface_hub`.
 ///
@@ -178,7 +175,8 @@ impl TokenEndpoint {
             let request = (Method::GET, path.as_str());
             http::send(&client, &endpoint, request, authorization, None, timeout).await
         };
-        self.run(request, interrupt)
+        self.runtime
+            .run(request, interrupt)
             .map_err(TokenFailure::Inconclusive)?
             .map_err(|error| TokenFailure::of_transport(&error, &self.endpoint, &[&secret]))
     }
@@ -239,35 +237,10 @@ impl TokenEndpoint {
         let client = self.client()?;
         let (endpoint, timeout) = (self.endpoint.clone(), self.timeout);
         let request = async move { http::post(&client, &endpoint, path, body, timeout).await };
-        self.run(request, interrupt)
+        self.runtime
+            .run(request, interrupt)
             .map_err(TokenFailure::Inconclusive)?
             .map_err(|error| TokenFailure::of_transport(&error, &self.endpoint, secrets))
-    }
-
-    /// Runs a request on the process's thread.
-    fn run<T: Send + 'static>(
-        &self,
-        request: impl Future<Output = T> + Send + 'static,
-        interrupt: &dyn Interrupt,
-    ) -> Result<T, Error> {
-        let (sender, receiver) = sync_channel(1);
-        let task = self.runtime.handle()?.spawn(async move {
-            // The receiver is gone if the caller was interrupted.
-            let _ = sender.send(request.await);
-        });
-        loop {
-            match receiver.recv_timeout(POLL_INTERVAL) {
-                Ok(answer) => return Ok(answer),
-                Err(RecvTimeoutError::Timeout) if interrupt.is_set() => {
-                    task.abort();
-                    return Err(Error::Interrupted);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::unknown("the request was dropped"));
-                }
-            }
-        }
     }
 }
 

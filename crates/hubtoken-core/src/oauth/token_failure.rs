@@ -119,7 +119,8 @@ impl TokenFailure {
         secrets: &[&str],
     ) -> Self {
         let kind = match error {
-            TransportError::Unreachable(_)
+            TransportError::Unconnected(_)
+            | TransportError::Unreachable(_)
             | TransportError::TimedOut { .. }
             | TransportError::Unusable {
                 is_incomplete: true,
