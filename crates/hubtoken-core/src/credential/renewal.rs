@@ -25,6 +25,7 @@ const CLOCK_TOLERANCE: i64 = 5 * 60;
 /// clock.
 pub struct Renewal {
     profile: String,
+    expires_at: i64,
     due_at: i64,
     issued_at: Option<i64>,
     replaces: Option<Digest>,
@@ -49,6 +50,7 @@ impl Renewal {
         let margin = lifetime.map_or(MARGIN, |lifetime| (lifetime / PART).clamp(0, MARGIN));
         Self {
             profile,
+            expires_at,
             due_at: expires_at.saturating_sub(margin),
             issued_at: None,
             replaces: None,
@@ -77,6 +79,12 @@ impl Renewal {
     #[must_use]
     pub fn profile(&self) -> &str {
         &self.profile
+    }
+
+    /// When the value expires, as far as is known.
+    #[must_use]
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
     }
 
     /// When it is due.

@@ -71,7 +71,9 @@ impl<E> From<Error> for RenewError<E> {
 
 impl TokenStore<'_> {
     /// Replaces the stored token `name`, whose value is `old`, by one that `request` obtains for its
-    /// refresh token, or by the one that another process has obtained meanwhile.
+    /// refresh token, or by the one that another process has obtained meanwhile. `expires_at` is the
+    /// end of `old`, in Unix seconds, as the caller knows it: a Hub may renew a token by issuing the
+    /// same value for longer.
     ///
     /// When this returns, the new tokens are on the disk. The token file has the new value if it had
     /// the old one.
@@ -83,6 +85,7 @@ impl TokenStore<'_> {
         &self,
         name: &str,
         old: &Token,
+        expires_at: i64,
         request: impl FnOnce(&RefreshToken) -> Result<IssuedToken, E>,
     ) -> Result<RenewedToken, RenewError<E>> {
         // A broken file is not set aside for a name that cannot be found in it.
@@ -91,6 +94,11 @@ impl TokenStore<'_> {
         let Some((name, refresh_token)) = renewable(&transaction, name, old) else {
             return self.adopt(transaction, name, old);
         };
+        if let Some(entry) = by_name(&transaction.stored, &name)
+            && entry.expires_at.is_some_and(|end| end > expires_at)
+        {
+            return self.found(transaction, &name, old);
+        }
         if self.belongs_elsewhere(&transaction.metadata, old)? {
             return Err(RenewError::Gone);
         }
@@ -175,8 +183,7 @@ impl TokenStore<'_> {
         })
     }
 
-    /// Takes over what another process has stored in place of a token, and completes that if it was
-    /// killed before it changed the token file.
+    /// Takes over what another process has stored in place of a token.
     fn adopt<E>(
         &self,
         transaction: Transaction<'_>,
@@ -192,6 +199,21 @@ impl TokenStore<'_> {
         let Some(entry) = replaced.or_else(same_name) else {
             return Err(RenewError::Gone);
         };
+        let name = entry.name.clone();
+        self.found(transaction, &name, old)
+    }
+
+    /// Hands over the stored token `name`, and completes what another process did if that was killed
+    /// before it changed the token file.
+    fn found<E>(
+        &self,
+        transaction: Transaction<'_>,
+        name: &str,
+        old: &Token,
+    ) -> Result<RenewedToken, RenewError<E>> {
+        let Some(entry) = by_name(&transaction.stored, name) else {
+            return Err(RenewError::Gone);
+        };
         let token = entry.token()?;
         if self.belongs_elsewhere(&transaction.metadata, &token)? {
             return Err(RenewError::Gone);
@@ -204,7 +226,7 @@ impl TokenStore<'_> {
             token,
             warnings: Vec::new(),
         };
-        if self.active().is_some_and(|active| active == *old) {
+        if renewed.token != *old && self.active().is_some_and(|active| active == *old) {
             renewed.warnings = transaction.commit(ActiveToken::Set(&renewed.token))?;
         }
         Ok(renewed)

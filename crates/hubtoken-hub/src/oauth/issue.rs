@@ -1,5 +1,6 @@
 //! Issues tokens for a time: makes the value, a signed JWT, and stores its digest.
 
+use hubtoken_core::hexadecimal;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
@@ -7,11 +8,13 @@ use zeroize::Zeroizing;
 use super::service::OAuth;
 use crate::error::HubError;
 use crate::registry::{AuditContext, Exchanged, IssuedGrant, NewIssuedToken, UsedIdToken, User};
-use crate::secret::{self, Secret};
+use crate::secret::{self, Digest, Secret};
 use crate::state::HubState;
 
 const OAUTH_PREFIX: &str = "hf_oauth_";
 const JWT_PREFIX: &str = "hf_jwt_";
+/// How much of a digest identifies a token.
+const IDENTIFIER_BYTES: usize = 12;
 
 /// A token that was issued, with its value, which cannot be retrieved again.
 #[derive(Debug)]
@@ -58,10 +61,12 @@ pub(crate) async fn issue(
 }
 
 /// The access token of an exchange: the same for the same exchange, as long as the signing key is.
+/// The refresh token that comes with it tells two exchanges within one second apart.
 pub(super) fn access_token(
     oauth: &OAuth,
     endpoint: &str,
     exchanged: &Exchanged,
+    refresh_token: &Digest,
     now: OffsetDateTime,
 ) -> Result<Secret, HubError> {
     let expires_at = exchanged.at + oauth.options.lifetimes().access;
@@ -69,6 +74,7 @@ pub(super) fn access_token(
     let mut claims = claims(endpoint, &exchanged.user_id, &exchanged.login_id, times);
     claims["scope"] = json!(exchanged.scopes.names());
     claims["oauthApp"] = json!(exchanged.client_id);
+    claims["jti"] = json!(hexadecimal::encode(&refresh_token[..IDENTIFIER_BYTES]));
     value(oauth, OAUTH_PREFIX, &claims, now)
 }
 

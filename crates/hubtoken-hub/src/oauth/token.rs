@@ -81,17 +81,20 @@ async fn device_code(
     let refresh_token = oauth
         .keys
         .refresh_token(Purpose::FirstRefreshToken, &code, context.at)?;
+    let refresh = refresh_token.digest();
     // A client that waits exactly this long may arrive a little early.
     let interval = Duration::seconds(oauth.options.device_interval_seconds.into()) * 4 / 5;
     let exchange = DeviceExchange {
         code: code.digest(),
         client_id,
         client,
-        refresh: refresh_token.digest(),
+        refresh,
         lifetimes: oauth.options.lifetimes(),
         interval,
     };
-    let mint = |exchanged: &Exchanged| access_token(oauth, &state.endpoint, exchanged, context.at);
+    let mint = |exchanged: &Exchanged| {
+        access_token(oauth, &state.endpoint, exchanged, &refresh, context.at)
+    };
     match state
         .registry
         .exchange_device_code(exchange, &mint, context)
@@ -113,13 +116,16 @@ async fn refresh(
     let successor = oauth
         .keys
         .refresh_token(Purpose::NextRefreshToken, &presented, context.at)?;
-    let mint = |exchanged: &Exchanged| access_token(oauth, &state.endpoint, exchanged, context.at);
+    let digest = successor.digest();
+    let mint = |exchanged: &Exchanged| {
+        access_token(oauth, &state.endpoint, exchanged, &digest, context.at)
+    };
     match state
         .registry
         .exchange_refresh_token(
             &presented.digest(),
             client_id,
-            &successor.digest(),
+            &digest,
             oauth.options.lifetimes(),
             &mint,
             context,

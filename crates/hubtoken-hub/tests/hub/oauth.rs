@@ -323,6 +323,15 @@ fn a_refresh_token_is_replaced_and_the_answer_repeated() {
 }
 
 #[test]
+fn two_renewals_within_a_second_give_two_tokens() {
+    let world = World::populated();
+    let (access, first) = login(&world, "alice", None);
+    let second = tokens(&refresh(&world, &first));
+    let third = tokens(&refresh(&world, &second.1));
+    assert!(access != second.0 && second.0 != third.0);
+}
+
+#[test]
 fn a_replay_after_a_minute_ends_the_login_and_a_clock_set_back_does_not() {
     let world = World::populated();
     let (_, first) = login(&world, "alice", None);

@@ -128,7 +128,8 @@ impl Shared {
             Some(failure) => Err(failure),
             None => self.request(old, settings, refresh_token),
         };
-        match store.renew(renewal.profile(), &old.token, request) {
+        let (name, end) = (renewal.profile(), renewal.expires_at());
+        match store.renew(name, &old.token, end, request) {
             Ok(renewed) => Ok(succeed(old, renewed)),
             Err(RenewError::Gone) => Err(Standing::Gone {
                 retry_at: self.retry_at(),

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -42,6 +42,8 @@ struct World {
     fault: Arc<Mutex<Option<(u16, String)>>>,
     /// The number of the refresh token that is valid.
     valid: Arc<AtomicUsize>,
+    /// Whether the Hub issues the same access token for longer.
+    keeps_value: Arc<AtomicBool>,
 }
 
 impl World {
@@ -50,9 +52,23 @@ impl World {
         let lifetime = Arc::new(AtomicI64::new(lifetime));
         let fault = Arc::new(Mutex::new(None));
         let valid = Arc::new(AtomicUsize::new(0));
+        let keeps_value = Arc::new(AtomicBool::new(false));
         let hub = {
             let (lifetime, fault, valid) = (lifetime.clone(), fault.clone(), valid.clone());
-            FakeHub::start(move |request| answer(request, &lifetime, &fault, &valid))
+            let keeps_value = keeps_value.clone();
+            FakeHub::start(move |request| {
+                let (status, body) = answer(request, &lifetime, &fault, &valid)?;
+                let is_kept = keeps_value.load(Ordering::SeqCst);
+                let renewed = access(valid.load(Ordering::SeqCst));
+                Some((
+                    status,
+                    if is_kept {
+                        body.replace(&renewed, &access(0))
+                    } else {
+                        body
+                    },
+                ))
+            })
         };
         let world = Self {
             home: tempfile::tempdir().unwrap(),
@@ -61,6 +77,7 @@ impl World {
             lifetime,
             fault,
             valid,
+            keeps_value,
         };
         world.log_in(0);
         world
@@ -275,6 +292,35 @@ fn many_processes_send_one_request() {
         }
     });
     assert_eq!(world.hub.requests().len(), 1);
+}
+
+#[test]
+fn a_value_that_stays_the_same_is_renewed_once_as_well() {
+    let world = World::with_lifetime(8 * HOUR);
+    world.keeps_value.store(true, Ordering::SeqCst);
+    world.pass(7 * HOUR);
+    let tokens: Vec<_> = (0..4).map(|_| world.resolved()).collect();
+    for token in &tokens {
+        let process = world.process();
+        assert_eq!(world.value(&process, token), access(0));
+        assert!(!process.is_due(token));
+    }
+    assert_eq!(world.hub.requests().len(), 1);
+    // Due again, it is renewed again.
+    world.pass(7 * HOUR);
+    assert_eq!(world.value(&world.process(), &world.resolved()), access(0));
+    assert_eq!(world.hub.requests().len(), 2);
+}
+
+#[test]
+fn a_value_that_looked_replaced_and_is_not_is_kept() {
+    let world = World::with_lifetime(8 * HOUR);
+    let seen = Arc::new(Credential {
+        renewal: Some(Box::new(Renewal::replaced("oauth-alice".to_owned()))),
+        ..Arc::into_inner(world.resolved()).unwrap()
+    });
+    assert_eq!(world.value(&world.process(), &seen), access(0));
+    assert!(world.hub.requests().is_empty());
 }
 
 #[test]
