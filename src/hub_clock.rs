@@ -6,8 +6,8 @@ use crate::hub::Clock;
 /// The clock of a Hub that this process starts.
 #[must_use]
 pub fn hub_clock() -> Clock {
-    #[cfg(all(feature = "python", feature = "test-clock"))]
-    if let Some(clock) = crate::python::test_clock::of_the_hub() {
+    #[cfg(feature = "test-clock")]
+    if let Some(clock) = crate::test_clock::of_the_hub() {
         return clock;
     }
     Clock::system()

@@ -8,6 +8,8 @@ pub mod cli;
 mod hub_clock;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "test-clock")]
+mod test_clock;
 
 pub use hubtoken_core::*;
 #[cfg(feature = "hub")]

@@ -945,6 +945,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+                Hub refuses to renew it.
             hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
                 exchange was refused when it was repeated.
             TypeError: It is called without a request, by a library that takes it for a function
@@ -992,6 +994,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+                Hub refuses to renew it.
             hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
                 exchange was refused when it was repeated.
 
@@ -1018,6 +1022,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+                Hub refuses to renew it.
             hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
                 exchange was refused when it was repeated.
 
@@ -1037,6 +1043,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+                Hub refuses to renew it.
             hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
                 exchange was refused when it was repeated.
 
@@ -1067,6 +1075,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+                Hub refuses to renew it.
             hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
                 exchange was refused when it was repeated.
 
@@ -1099,6 +1109,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+                Hub refuses to renew it.
             hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
                 exchange was refused when it was repeated.
 
@@ -1128,6 +1140,8 @@ class HubToken:
 
         Raises:
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+                Hub refuses to renew it.
             hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
                 exchange was refused when it was repeated.
 

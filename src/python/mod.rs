@@ -61,8 +61,6 @@ mod service_accounts;
 mod signals;
 mod store;
 mod stored_token;
-#[cfg(feature = "test-clock")]
-pub(crate) mod test_clock;
 mod text;
 mod token;
 mod token_argument;
@@ -146,7 +144,7 @@ mod _core {
 #[pyfunction]
 fn after_import(py: Python<'_>) {
     #[cfg(feature = "test-clock")]
-    test_clock::install();
+    crate::test_clock::install();
     signals::imported(py);
 }
 

@@ -161,6 +161,8 @@ impl PyHubToken {
     ///
     /// Raises:
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+    ///         Hub refuses to renew it.
     ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
     ///         exchange was refused when it was repeated.
     ///
@@ -220,6 +222,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+    ///         Hub refuses to renew it.
     ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
     ///         exchange was refused when it was repeated.
     ///
@@ -252,6 +256,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+    ///         Hub refuses to renew it.
     ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
     ///         exchange was refused when it was repeated.
     ///
@@ -289,6 +295,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+    ///         Hub refuses to renew it.
     ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
     ///         exchange was refused when it was repeated.
     ///
@@ -324,6 +332,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+    ///         Hub refuses to renew it.
     ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
     ///         exchange was refused when it was repeated.
     ///
@@ -395,6 +405,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+    ///         Hub refuses to renew it.
     ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
     ///         exchange was refused when it was repeated.
     ///
@@ -431,6 +443,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.InvalidTokenError: The token is of an OAuth login and has expired, and the
+    ///         Hub refuses to renew it.
     ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
     ///         exchange was refused when it was repeated.
     ///     TypeError: It is called without a request, by a library that takes it for a function

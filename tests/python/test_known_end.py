@@ -162,6 +162,8 @@ def as_an_argument(home: Path, value: str, endpoint: str, end: str) -> hubtoken.
     return hubtoken.resolve_token(value)
 
 
+# A Hub that does not renew a login says nothing about it.
+@pytest.mark.filterwarnings("ignore:.* was not renewed")
 @pytest.mark.parametrize("expired", [False, True])
 @pytest.mark.parametrize(
     "found",

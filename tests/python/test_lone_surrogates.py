@@ -109,8 +109,9 @@ def hub() -> Iterator[Hub]:
 def texts(function: Callable[..., object]) -> Iterator[dict[str, Any]]:
     """Calls with a lone surrogate in each parameter that takes text."""
     parameters = [name for name in inspect.signature(function).parameters if name != "self"]
+    values = {"disabled": False, "claims": {"repository": "acme/model"}}
     needed = {
-        name: False if name == "disabled" else "x"
+        name: values.get(name, "x")
         for name in parameters
         if inspect.signature(function).parameters[name].default is inspect.Parameter.empty
     }
@@ -119,6 +120,9 @@ def texts(function: Callable[..., object]) -> Iterator[dict[str, Any]]:
         if name == "scopes":
             yield {**needed, name: {"alice\ud800": []}}
             yield {**needed, name: {"alice": ["\ud800"]}}
+        elif name == "claims":
+            yield {**needed, name: {"repository\ud800": "acme/model"}}
+            yield {**needed, name: {"repository": "acme/model\ud800"}}
         elif name == "global_permissions":
             yield {**needed, name: ["\ud800"]}
         elif name not in other | {"can_read_gated_repos"}:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tests.environment import HANG_LIMIT, child_environment
 
@@ -24,15 +24,15 @@ class Served:
     ...     hub.connect().admin("GET", "users")
     """
 
-    def __init__(self, home: Path, data: Path, *options: str) -> None:
-        """Set what to serve, and with which additional options."""
+    def __init__(self, home: Path, data: Path, *options: str, **variables: str) -> None:
+        """Set what to serve, with which additional options and variables."""
         self._data = data
         self._log_path = home / "served.log"
         self._command = [
             *(sys.executable, "-m", "hubtoken", "hub", "serve"),
             *("--data", str(data), "--json", *options),
         ]
-        self._environment = child_environment(home)
+        self._environment = child_environment(home, **variables)
         self._connections: list[Connection] = []
 
     def __enter__(self) -> Self:
@@ -130,6 +130,13 @@ class Connection:
         status, answer, _ = self.ask(method, f"/-/hubtoken/v1/{path}", self._key, body)
         assert status < 300, (status, answer)
         return answer
+
+    def form(self, path: str, **fields: str) -> tuple[int, Any]:
+        """Post a form, as OAuth has it."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        self._http.request("POST", path, body=urlencode(fields), headers=headers)
+        answer = self._http.getresponse()
+        return answer.status, json.loads(answer.read())
 
     def status(self, token: str) -> int:
         """The whoami status of a token."""

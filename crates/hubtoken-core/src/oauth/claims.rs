@@ -160,7 +160,7 @@ fn cut(text: &str) -> String {
     let text: String = text.chars().take(4 * MAXIMUM_TEXT).collect();
     let safe = redacted(&text);
     match safe.char_indices().nth(MAXIMUM_TEXT) {
-        Some((end, _)) => format!("{}…", &safe[..end]),
+        Some((end, _)) => format!("{}...", &safe[..end]),
         None => safe,
     }
 }

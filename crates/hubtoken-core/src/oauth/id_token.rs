@@ -82,7 +82,7 @@ impl IdToken {
 
 impl fmt::Debug for IdToken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("IdToken(…)")
+        formatter.write_str("IdToken(...)")
     }
 }
 
@@ -196,7 +196,7 @@ fn missing(environment: &dyn Environment) -> &'static str {
     let known = [
         (
             env::GITLAB_CI,
-            "add `id_tokens: {HF_OIDC_ID_TOKEN: {aud: …}}` to the job, with the Hub's address as aud",
+            "add `id_tokens: {HF_OIDC_ID_TOKEN: {aud: ...}}` to the job, with the Hub's address as aud",
         ),
         (
             env::CIRCLECI,
@@ -205,7 +205,7 @@ fn missing(environment: &dyn Environment) -> &'static str {
         ),
         (
             env::BITBUCKET_BUILD_NUMBER,
-            "add `oidc: {audiences: […]}` to the step, with the Hub's address, and set \
+            "add `oidc: {audiences: [...]}` to the step, with the Hub's address, and set \
              HF_OIDC_ID_TOKEN to $BITBUCKET_STEP_OIDC_TOKEN",
         ),
     ];

@@ -104,7 +104,7 @@ impl Resource {
             };
             Error::Configuration(format!(
                 "{} {what}. Write the repository that the job publishes to (\"acme/model\", \
-                 \"datasets/acme/data\", \"spaces/…\", \"kernels/…\", \"buckets/…\"), or a user \
+                 \"datasets/acme/data\", \"spaces/...\", \"kernels/...\", \"buckets/...\"), or a user \
                  name",
                 env::HF_OIDC_RESOURCE
             ))
