@@ -107,7 +107,8 @@ impl Keys {
     /// The public keys of all tokens that have not ended.
     pub(crate) fn public(&self, now: OffsetDateTime) -> Result<JwkSet, HubError> {
         self.with(now, |stored| {
-            let keys = stored.keys.iter().map(|key| {
+            let ended = stored.ended(now);
+            let keys = stored.keys.iter().skip(ended).map(|key| {
                 let mut public =
                     public_jwk(self.private(key)?.as_bytes()).ok_or_else(|| self.invalid())?;
                 public.common.key_id = Some(key.kid.clone());
@@ -250,9 +251,9 @@ impl Stored {
     /// Adds a key if there is none that may still sign, and removes those whose tokens have ended.
     /// Returns whether anything changed.
     fn rotate(&mut self, now: OffsetDateTime) -> Result<bool, ()> {
-        let now = now.unix_timestamp();
         // A clock that was set back makes no key.
-        let is_current = |key: &StoredKey| now - key.created_at < ROTATION.whole_seconds();
+        let is_current =
+            |key: &StoredKey| now.unix_timestamp() - key.created_at < ROTATION.whole_seconds();
         if self.keys.last().is_some_and(is_current) {
             return Ok(false);
         }
@@ -263,16 +264,20 @@ impl Stored {
         self.keys.push(StoredKey {
             kid,
             private: Zeroizing::new(STANDARD.encode(document.as_ref())),
-            created_at: now,
+            created_at: now.unix_timestamp(),
         });
-        // A key is replaced when the next one is made.
-        let replaced: Vec<i64> = self.keys.iter().skip(1).map(|key| key.created_at).collect();
-        let ended = replaced
-            .iter()
-            .take_while(|replaced| now - **replaced > i64::from(MAX_ACCESS_TOKEN_SECONDS))
-            .count();
+        let ended = self.ended(now);
         self.keys.drain(..ended);
         Ok(true)
+    }
+
+    /// How many of the oldest keys have signed nothing that is still valid.
+    fn ended(&self, now: OffsetDateTime) -> usize {
+        // A key is replaced when the next one is made.
+        let replaced = self.keys.iter().skip(1).map(|key| key.created_at);
+        replaced
+            .take_while(|at| now.unix_timestamp() - at > i64::from(MAX_ACCESS_TOKEN_SECONDS))
+            .count()
     }
 }
 
@@ -377,6 +382,12 @@ mod tests {
         let public = keys.public(NOW + ROTATION).unwrap();
         assert!(verify(&first, &public).is_some() && verify(&second, &public).is_some());
         assert_eq!(public.keys.len(), 2);
+        // It ends with the last token that it signed, although it stays in the file until the next
+        // key is made: a clock that was wrong for a while must not take it away.
+        let month = Duration::seconds(MAX_ACCESS_TOKEN_SECONDS.into());
+        assert_eq!(kids(NOW + ROTATION + month).len(), 2);
+        let after = kids(NOW + ROTATION + month + Duration::seconds(1));
+        assert_eq!((after.len(), after == before), (1, false));
         // A clock that was set back neither makes nor removes one.
         assert_eq!(kids(NOW).len(), 2);
         let third = keys.sign(&json!({}), NOW + ROTATION * 2).unwrap();
