@@ -7,9 +7,12 @@ The token values in them were never valid.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import chromium
 import palette
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pages"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of a Hub that lives for a minute
+CLIENT = "26be6b09-91c5-47da-9861-d2d2bb7a7e36"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+CODE = "BCDF-GHJK"
 VALUE = f"hf_{'Fake' * 8}XX"
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 960, "height": 640}},
@@ -110,6 +116,7 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
     shoot(page, "member-remove", look)
     organization(page, look)
     member(browser, hub, look)
+    logins(page, hub, look)
     publishers(page, look)
     page.goto("/settings/audit-log")
     shoot(page, "audit-log", look, whole=False)
@@ -118,6 +125,37 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
     page.goto("/settings/nothing")
     shoot(page, "not-found", look)
     context.close()
+
+
+def logins(page: Page, hub: Hub, look: str) -> None:
+    """The pages on which programs are logged in, and those logins are ended."""
+    page.goto("/login/device")
+    shoot(page, "device-code", look)
+    page.get_by_label("Code").fill(CODE)
+    page.get_by_role("button", name="Continue").click()
+    shoot(page, "device-code-wrong", look)
+    for scope in ("openid profile read-repos", ""):
+        code = request(hub, "/oauth/device", scope=scope)
+        page.goto("/login/device")
+        page.get_by_label("Code").fill(code["user_code"])
+        page.get_by_role("button", name="Continue").click()
+        if not scope:
+            page.locator("p.code").evaluate("(shown, code) => { shown.textContent = code }", CODE)
+            shoot(page, "device-decision", look)
+        page.get_by_role("button", name="Approve").click()
+        request(hub, "/oauth/token", device_code=code["device_code"], grant_type=DEVICE_GRANT)
+    shoot(page, "device-done", look)
+    page.goto("/settings/logins")
+    shoot(page, "logins", look)
+    page.get_by_role("link", name="End the login").first.click()
+    shoot(page, "login-end", look)
+
+
+def request(hub: Hub, path: str, **fields: str) -> dict[str, str]:
+    """What a program that logs in asks the Hub."""
+    form = urlencode({"client_id": CLIENT, **fields}).encode()
+    with urlopen(hub.endpoint + path, form) as answer:  # noqa: S310 - a Hub of our own
+        return dict(json.load(answer))
 
 
 def publishers(page: Page, look: str) -> None:

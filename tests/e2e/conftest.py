@@ -30,7 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     """A Hub and a Chromium, for the tests of the pages in one file."""
-    with Hub() as hub, chromium.chromium() as browser:
+    with Hub(device_code_interval=1) as hub, chromium.chromium() as browser:
         yield Desk(hub, browser)
 
 

@@ -107,6 +107,13 @@ impl RateLimiter {
     pub(crate) fn reset(&self, key: &RateLimitKey) {
         lock_ignoring_poison(&self.windows).remove(key);
     }
+
+    /// Takes back one request of a client in its current window.
+    pub(crate) fn take_back(&self, key: &RateLimitKey) {
+        if let Some(window) = lock_ignoring_poison(&self.windows).get_mut(key) {
+            window.count = window.count.saturating_sub(1);
+        }
+    }
 }
 
 impl RateLimitStatus {

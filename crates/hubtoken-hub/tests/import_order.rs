@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each module may only import from those before it.
-const ROOMS: [&str; 74] = [
+const ROOMS: [&str; 75] = [
     // Tools.
     "clock",
     "error",
@@ -50,6 +50,7 @@ const ROOMS: [&str; 74] = [
     "oauth::keys",
     "oauth::issuer_keys",
     "oauth::service",
+    "pages::attempt_limiter",
     "pages::sign_in_limiter",
     "options",
     "server::listen",

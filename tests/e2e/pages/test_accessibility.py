@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import chromium
+from tests.e2e.support.approving import begin_login, request_code
 from tests.e2e.support.browsing import NEW, PASSWORD, TOKENS
 from tests.e2e.support.runner import PROGRAMS
 
@@ -39,6 +40,8 @@ def addresses(desk: Desk, person: Person) -> list[str]:
     (asked,) = desk.hub.list_approvals(organization)
     claims = {"repository": "x" * 100}
     publisher = desk.hub.create_publisher(person.name, issuer="github", claims=claims)
+    login = begin_login(desk.hub, person.name)
+    begin_login(desk.hub, person.name, scope="openid read-repos gated-repos jobs webhooks")
     settings = f"/organizations/{organization}/settings"
     members = f"{settings}/members"
     base = f"{TOKENS}/{listed.id}"
@@ -51,6 +54,11 @@ def addresses(desk: Desk, person: Person) -> list[str]:
         f"{base}/refresh",
         f"{base}/delete",
         "/settings/password",
+        "/login/device",
+        "/login/device?user_code=BCDFGHJK",
+        "/login/device/done",
+        "/settings/logins",
+        f"/settings/logins/{login}/end",
         "/settings/publishers",
         "/settings/publishers/new?provider=github",
         "/settings/publishers/new?provider=other",
@@ -94,6 +102,14 @@ def test_every_page_is_clean(desk: Desk, scheme: str, viewport: dict[str, int]) 
     alice.role("Only access").check()
     alice.press("Review the change")
     look(alice, "the policy before it is set")
+    for scope in ("", "openid read-repos gated-repos jobs webhooks"):
+        page.goto("/login/device")
+        page.get_by_label("Code").fill("BCDF-GHJK")
+        alice.press("Continue")
+        look(alice, "a code that is not known")
+        page.get_by_label("Code").fill(request_code(desk.hub, scope)["user_code"])
+        alice.press("Continue")
+        look(alice, "the login of a program")
     alice.create_token("x" * 100)
     look(alice, "the value")
     page.goto(TOKENS)

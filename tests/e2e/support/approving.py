@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hubtoken.hub import Hub
     from tests.e2e.support.runner import Runner
 
+CLIENT = "26be6b09-91c5-47da-9861-d2d2bb7a7e36"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 USER_CODE = re.compile(r"\b[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}\b")
 
 
@@ -53,3 +59,23 @@ def log_in(runner: Runner, command: Sequence[str], decide: Callable[[str], None]
         timer.cancel()
     assert user_code, shown
     return Ended(code, shown, user_code)
+
+
+def request_code(hub: Hub, scope: str = "") -> dict[str, Any]:
+    """Ask for a code, as a program does."""
+    return _form(hub, "/oauth/device", client_id=CLIENT, scope=scope)
+
+
+def begin_login(hub: Hub, user: str, scope: str = "") -> str:
+    """Log in a program as a user; the id of its login."""
+    code = request_code(hub, scope)
+    hub.approve_login(code["user_code"], user)
+    device_code = code["device_code"]
+    _form(hub, "/oauth/token", grant_type=DEVICE_GRANT, device_code=device_code, client_id=CLIENT)
+    return hub.list_logins(user)[0].id
+
+
+def _form(hub: Hub, path: str, **fields: str) -> dict[str, Any]:
+    # The embedded Hub, at the address that it says itself.
+    with urlopen(hub.endpoint + path, urlencode(fields).encode()) as answer:  # noqa: S310
+        return dict(json.load(answer))

@@ -22,7 +22,7 @@ pub(crate) mod options;
 pub(crate) mod parameters;
 pub(crate) mod service;
 mod token;
-mod user_code;
+pub(crate) mod user_code;
 
 use std::sync::Arc;
 

@@ -47,6 +47,13 @@ pub(crate) fn normalized(typed: &str) -> Option<Zeroizing<String>> {
     is_code.then_some(letters)
 }
 
+/// A code that a user typed, in the form in which it is shown. `None` if it is not a code.
+pub(crate) fn displayed(typed: &str) -> Option<Zeroizing<String>> {
+    let letters = normalized(typed)?;
+    let (first, second) = letters.split_at(LETTERS / 2);
+    Some(Zeroizing::new(format!("{first}-{second}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +70,7 @@ mod tests {
                 letters
             );
         }
+        assert_eq!(**displayed("bcdf ghjk").as_ref().unwrap(), *"BCDF-GHJK");
         assert_eq!(**normalized("bcdf ghjk").as_ref().unwrap(), *"BCDFGHJK");
     }
 

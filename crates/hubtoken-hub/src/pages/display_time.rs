@@ -2,7 +2,7 @@
 
 use time::format_description::FormatItem;
 use time::macros::format_description;
-use time::{Date, OffsetDateTime, Time};
+use time::{Date, Duration, OffsetDateTime, Time};
 
 use crate::clock::iso;
 
@@ -42,6 +42,25 @@ pub(super) fn second(at: OffsetDateTime) -> DisplayTime {
     }
 }
 
+/// How long ago something was, in the largest whole unit.
+pub(super) fn ago(elapsed: Duration) -> String {
+    if elapsed < Duration::MINUTE {
+        return "less than a minute ago".to_owned();
+    }
+    format!("{} ago", span(elapsed))
+}
+
+/// A length of time in the largest whole unit.
+pub(super) fn span(length: Duration) -> String {
+    let (count, unit) = match length {
+        _ if length >= Duration::DAY => (length.whole_days(), "day"),
+        _ if length >= Duration::HOUR => (length.whole_hours(), "hour"),
+        _ if length >= Duration::MINUTE => (length.whole_minutes(), "minute"),
+        _ => (length.whole_seconds(), "second"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A day in the format of a date field.
 pub(super) fn input_value(day: Date) -> String {
     day.format(INPUT).unwrap_or_default()
@@ -72,6 +91,22 @@ mod tests {
         assert_eq!(second(at).text, "2 Jan 2026, 03:04:05 UTC");
         assert_eq!(minute(at).iso, "2026-01-02T03:04:05.000Z");
         assert_eq!(input_value(at.date()), "2026-01-02");
+    }
+
+    #[test]
+    fn lengths_are_rounded_down() {
+        for (seconds, expected) in [
+            (-5, "less than a minute ago"),
+            (59, "less than a minute ago"),
+            (60, "1 minute ago"),
+            (899, "14 minutes ago"),
+            (7199, "1 hour ago"),
+            (172_800, "2 days ago"),
+        ] {
+            assert_eq!(ago(Duration::seconds(seconds)), expected);
+        }
+        assert_eq!(span(Duration::seconds(1)), "1 second");
+        assert_eq!(span(Duration::days(90)), "90 days");
     }
 
     #[test]

@@ -218,6 +218,7 @@ impl From<HubError> for PageError {
             | HubError::UnknownOrganization { .. }
             | HubError::UnknownNamespace { .. }
             | HubError::UnknownRepository { .. }
+            | HubError::UnknownLogin { .. }
             | HubError::UnknownMemberToken { .. } => Self::not_found(),
             HubError::NotAdministrator { .. } => Self::not_an_admin(),
             HubError::LastAdmin { .. } | HubError::OwnToken | HubError::AlreadyDecided { .. } => {

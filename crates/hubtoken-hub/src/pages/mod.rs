@@ -1,4 +1,5 @@
-//! The web pages: sign-in, access tokens, organization settings, and the audit log.
+//! The web pages: sign-in, access tokens, logins of programs, organization settings, and the audit
+//! log.
 //!
 //! They are used in a browser, so they are protected against what browsers can be made to do. Each
 //! rule is enforced in one place for all pages:
@@ -20,12 +21,16 @@
 //! Everything works without JavaScript. The only script adds the button that copies a value.
 
 mod assets;
+pub(super) mod attempt_limiter;
 mod audit;
 mod cookie;
+mod device_login;
 mod display_time;
 pub(super) mod error;
 mod form;
 pub(super) mod guard;
+mod login_scopes;
+mod logins;
 mod organization;
 mod password;
 mod permissions;
@@ -54,6 +59,11 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
     Router::new()
         .route("/", get(sign_in::home))
         .route("/login", get(sign_in::form).post(sign_in::sign_in))
+        .route(
+            "/login/device",
+            get(device_login::form).post(device_login::submit),
+        )
+        .route("/login/device/done", get(device_login::done))
         .route("/logout", post(sign_in::sign_out))
         .route("/settings", get(|| async { see_other("/settings/tokens") }))
         .route(
@@ -81,6 +91,11 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route(
             &token("delete"),
             get(tokens::manage::delete_form).post(tokens::manage::delete),
+        )
+        .route("/settings/logins", get(logins::list))
+        .route(
+            "/settings/logins/{id}/end",
+            get(logins::end_form).post(logins::end),
         )
         .route("/settings/publishers", get(publishers::list))
         .route(

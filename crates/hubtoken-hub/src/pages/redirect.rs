@@ -5,10 +5,12 @@
 /// start with one of this Hub's own pages are accepted.
 pub(super) fn next_page(wanted: &str) -> Option<&str> {
     let path = wanted.split(['?', '#']).next().unwrap_or_default();
-    let is_page = ["/settings", "/organizations"].iter().any(|own| {
-        path.strip_prefix(own)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
+    let is_page = ["/settings", "/organizations", "/login/device"]
+        .iter()
+        .any(|own| {
+            path.strip_prefix(own)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
     let is_plain = wanted
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -28,6 +30,8 @@ mod tests {
             "/settings/tokens/new?tokenType=write&ownUserPermissions=repo.write",
             "/settings/tokens?next=https://elsewhere.example/%2e%2e",
             "/organizations/acme/settings/members",
+            "/login/device",
+            "/login/device?user_code=BCDFGHJK",
         ] {
             assert_eq!(next_page(page), Some(page));
         }
@@ -47,6 +51,9 @@ mod tests {
             " /settings",
             "settings",
             "/login",
+            "/login?next=/login",
+            "/login/devices",
+            "/login/device/../../api",
             "/api/models",
         ] {
             assert_eq!(next_page(page), None, "{page}");

@@ -1,18 +1,13 @@
 //! The sign-in policy: how long a session lasts, and how often a password may be tried.
 //!
-//! Attempts are counted before the password is checked, by user and by address, so that concurrent
-//! guesses are counted as well. A successful sign-in resets the count of the user but not of the
-//! address; otherwise the owner of one account could use it to gain more guesses at another.
-
-use std::net::{IpAddr, Ipv6Addr};
+//! A successful sign-in resets the count of the user but not of the address; otherwise the owner of
+//! one account could use it to gain more guesses at another.
 
 use time::{Duration, OffsetDateTime};
 
-use crate::names;
-use crate::rate_limit::{RateLimit, RateLimitKey, RateLimitStatus, RateLimiter};
+use super::attempt_limiter::AttemptLimiter;
+use crate::rate_limit::RateLimitKey;
 use crate::registry::Lifetimes;
-use crate::secret;
-use hubtoken_core::hexadecimal;
 
 /// The rules for signing in at the pages of a Hub.
 ///
@@ -56,26 +51,19 @@ impl Default for SignInPolicy {
 #[derive(Debug)]
 pub(crate) struct SignInLimiter {
     policy: SignInPolicy,
-    by_user: RateLimiter,
-    by_address: RateLimiter,
+    attempts: AttemptLimiter,
 }
 
 impl SignInLimiter {
     pub(crate) fn new(policy: SignInPolicy) -> Self {
-        let limiter = |quota| {
-            let window_seconds = policy.window_seconds;
-            RateLimiter::new(
-                "sign-in",
-                RateLimit {
-                    quota,
-                    window_seconds,
-                },
-            )
-        };
         Self {
             policy,
-            by_user: limiter(policy.attempts_per_user),
-            by_address: limiter(policy.attempts_per_address),
+            attempts: AttemptLimiter::new(
+                "sign-in",
+                policy.attempts_per_user,
+                policy.attempts_per_address,
+                policy.window_seconds,
+            ),
         }
     }
 
@@ -93,38 +81,12 @@ impl SignInLimiter {
         address: RateLimitKey,
         now: OffsetDateTime,
     ) -> Result<(), u32> {
-        let statuses = [
-            self.by_address.hit(network_key(address), now),
-            self.by_user.hit(user_key(user), now),
-        ];
-        let wait = statuses
-            .iter()
-            .filter(|status| status.exceeded)
-            .map(|status: &RateLimitStatus| status.reset_seconds)
-            .max();
-        wait.map_or(Ok(()), Err)
+        self.attempts.count(user, address, now)
     }
 
     /// Resets the count of a user who has signed in.
     pub(super) fn reset(&self, user: &str) {
-        self.by_user.reset(&user_key(user));
-    }
-}
-
-/// By digest, since the text typed as a user name may be long, or a password.
-fn user_key(name: &str) -> RateLimitKey {
-    RateLimitKey::User(hexadecimal::encode(&secret::digest(&names::key(name))))
-}
-
-/// A client with an IPv6 address has 2^64 of them, so a whole network counts as one.
-fn network_key(key: RateLimitKey) -> RateLimitKey {
-    match key {
-        RateLimitKey::Address(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-            RateLimitKey::Address(IpAddr::V6(Ipv6Addr::from_bits(
-                address.to_bits() & !u128::from(u64::MAX),
-            )))
-        }
-        other => other,
+        self.attempts.reset_user(user);
     }
 }
 
@@ -174,22 +136,6 @@ mod tests {
         assert_eq!(
             sign_in_limiter.count_attempt("carol", from("192.0.2.1"), later),
             Ok(())
-        );
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_address() {
-        assert_eq!(
-            network_key(from("2001:db8::1")),
-            network_key(from("2001:db8::ffff:2"))
-        );
-        assert_ne!(
-            network_key(from("2001:db8::1")),
-            network_key(from("2001:db8:0:1::1"))
-        );
-        assert_ne!(
-            network_key(from("::ffff:192.0.2.1")),
-            network_key(from("::ffff:192.0.2.2"))
         );
     }
 }

@@ -11,9 +11,16 @@ use crate::monitoring::log::Log;
 use crate::monitoring::metrics::Metrics;
 use crate::monitoring::request_counter::RequestCounter;
 use crate::oauth::service::OAuth;
+use crate::pages::attempt_limiter::AttemptLimiter;
 use crate::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
 use crate::rate_limit::{RateLimit, RateLimiter};
 use crate::server::allowed_hosts::HostPolicy;
+
+/// How many wrong codes a user, and an address, may send in one window. A guess among 2^34 codes is
+/// hopeless at this rate, however many codes are waiting.
+const USER_CODES_PER_USER: u32 = 10;
+const USER_CODES_PER_ADDRESS: u32 = 50;
+const USER_CODE_WINDOW_SECONDS: u32 = 900;
 
 /// What the routes for single clients need beside the registry and the repositories.
 #[derive(Debug)]
@@ -60,6 +67,8 @@ impl Telemetry {
 pub(crate) struct Limiters {
     pub whoami: Option<RateLimiter>,
     pub sign_in: SignInLimiter,
+    /// Wrong codes on the page that logs programs in.
+    pub user_codes: AttemptLimiter,
     /// The commits being received.
     pub commits: ConcurrencyLimit,
 }
@@ -69,6 +78,12 @@ impl Limiters {
         Self {
             whoami: whoami.map(|limit| RateLimiter::new("whoami", limit)),
             sign_in: SignInLimiter::new(SignInPolicy::default()),
+            user_codes: AttemptLimiter::new(
+                "user-code",
+                USER_CODES_PER_USER,
+                USER_CODES_PER_ADDRESS,
+                USER_CODE_WINDOW_SECONDS,
+            ),
             commits: ConcurrencyLimit::new(MAX_UPLOADS, "Too many uploads are in progress"),
         }
     }

@@ -28,6 +28,7 @@ mod pages;
 mod pages_actions;
 mod pages_attacks;
 mod pages_audit;
+mod pages_logins;
 mod pages_organization;
 mod pages_sign_in;
 mod policies;

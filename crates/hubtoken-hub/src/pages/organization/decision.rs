@@ -18,7 +18,7 @@ use crate::pages::form::Form;
 use crate::pages::tokens::role_label;
 use crate::pages::view::{Frame, html, see_other};
 use crate::pages::visitor::SignedIn;
-use crate::registry::{Approval, ApprovalStatus, Decision, MemberToken, TokenPolicy};
+use crate::registry::{Approval, ApprovalStatus, Decision, GrantedRole, MemberToken, TokenPolicy};
 use crate::secret;
 use crate::state::HubState;
 use hubtoken_core::hexadecimal;
@@ -40,6 +40,8 @@ struct DecisionPage<'a> {
     needs_approval: bool,
     requested: DisplayTime,
     expires: Option<DisplayTime>,
+    /// Whether it may do whatever its user may.
+    is_unlimited: bool,
     lines: Vec<String>,
     fingerprint: String,
 }
@@ -90,7 +92,12 @@ pub(in crate::pages) async fn form(
             == TokenPolicy::RequireApproval,
         requested: minute(approval.asked_at),
         expires: token.expires_at.map(minute),
-        lines: labels::lines(&approval.scopes),
+        is_unlimited: match &token.role {
+            GrantedRole::Read | GrantedRole::Write => true,
+            GrantedRole::Login(scopes) => scopes.is_everything(),
+            GrantedRole::FineGrained(_) | GrantedRole::Repository(_) => false,
+        },
+        lines: lines(&approval),
         fingerprint: fingerprint(&approval),
     };
     Ok(html(StatusCode::OK, &page))
@@ -141,11 +148,19 @@ async fn find(state: &HubState, organization: &str, id: &str) -> Result<Approval
         .ok_or_else(PageError::not_found)
 }
 
+/// What the token may do in the organization, beside what its user may.
+fn lines(approval: &Approval) -> Vec<String> {
+    match &approval.token.role {
+        GrantedRole::Repository(entity) => vec![format!("Write to {}", entity.path())],
+        _ => labels::lines(&approval.scopes),
+    }
+}
+
 /// Everything a page shows of a token that matters for the decision.
 fn fingerprint(approval: &Approval) -> String {
     let role = role_label(&approval.token.role);
     let mut text = format!("{}\n{role}", approval.status.as_str());
-    for line in labels::lines(&approval.scopes) {
+    for line in lines(approval) {
         text.push('\n');
         text.push_str(&line);
     }

@@ -10,6 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::decision::choices;
 use super::labels::{self, POLICIES, PolicyOption};
@@ -22,7 +23,8 @@ use crate::pages::tokens::role_label;
 use crate::pages::view::{FormErrors, Frame, html, see_other};
 use crate::pages::visitor::SignedIn;
 use crate::registry::{
-    Approval, ApprovalStatus, MemberTokenStatus, Membership, OrganizationRole, TokenPolicy,
+    Approval, ApprovalStatus, GrantedRole, MemberTokenStatus, Membership, OrganizationRole,
+    TokenInfo, TokenPolicy,
 };
 use crate::state::HubState;
 
@@ -83,7 +85,8 @@ struct ApprovalRow {
 
 /// A token of the signed-in user.
 struct OwnToken {
-    id: String,
+    /// The page on which it is managed.
+    page: String,
     name: String,
     role: &'static str,
     last4: String,
@@ -116,7 +119,10 @@ impl OwnToken {
         Self {
             status: labels::restriction(member_token.restriction(policy)),
             role: role_label(&member_token.token.role),
-            id: member_token.token.id,
+            page: match &member_token.token.role {
+                GrantedRole::Login(_) => "/settings/logins".to_owned(),
+                _ => format!("/settings/tokens/{}", member_token.token.id),
+            },
             name: member_token.token.name,
             last4: member_token.token.last4,
         }
@@ -213,7 +219,8 @@ async fn page(
         .registry
         .member_tokens(organization, Some(&user.id))
         .await?;
-    own.retain(MemberTokenStatus::is_subject_to_policy);
+    let now = state.clock.now();
+    own.retain(|each| each.is_subject_to_policy() && !is_ended_login(&each.token, now));
     let count = approvals.len();
     let pages = count.div_ceil(PAGE_SIZE).max(1);
     let number = wanted.parse().unwrap_or(1).clamp(1, pages);
@@ -246,4 +253,10 @@ async fn page(
             .collect(),
     };
     Ok(html(status, &page))
+}
+
+/// Whether it is a login that can no longer be renewed. It is kept for a while, but it is nobody's
+/// concern any more.
+fn is_ended_login(token: &TokenInfo, now: OffsetDateTime) -> bool {
+    matches!(token.role, GrantedRole::Login(_)) && token.expires_at.is_some_and(|end| end <= now)
 }
