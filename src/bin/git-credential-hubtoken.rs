@@ -8,7 +8,9 @@
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::process::ExitCode;
 
-use hubtoken::cli::{self, Context, Input, NoBrowser, NoPrompt, ReplaceProcess, Stream};
+use hubtoken::cli::{
+    self, Context, Input, NoBrowser, NoDescriptors, NoPrompt, ReplaceProcess, Stream,
+};
 use hubtoken::env::ProcessEnvironment;
 use hubtoken::interrupt::NeverInterrupted;
 use hubtoken::oauth::SystemPace;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         interrupt: &NeverInterrupted,
         launcher: &ReplaceProcess,
         browser: &NoBrowser,
+        descriptors: &NoDescriptors,
         pace: &SystemPace,
         resolver: Resolver::default(),
         client: None,

@@ -7,7 +7,7 @@ use super::exit_code::Code;
 use super::output::Output;
 use super::{
     explain, git_credential, hub, list, login, logout, oidc, rename, require, revoke, run,
-    setup_git, status, switch, token, use_profile, whoami,
+    service_accounts, setup_git, status, switch, token, use_profile, whoami,
 };
 
 /// The whole command line.
@@ -92,6 +92,8 @@ pub enum Command {
     Run(run::Args),
     /// Show what the id token of this CI job states, and what it is exchanged for
     Oidc(oidc::Args),
+    /// Manage an organization's accounts that belong to no person, and their tokens
+    ServiceAccounts(service_accounts::Args),
     /// Make git get the Hub's password from hubtoken
     SetupGit(setup_git::Args),
     /// Answer git's request for a password; git runs this
@@ -117,6 +119,7 @@ pub fn dispatch(verb: Command, context: &Context<'_>, output: &Output<'_, '_>) -
         Command::Token(arguments) => token::run(&arguments, context, output),
         Command::Run(arguments) => run::run(&arguments, context, output),
         Command::Oidc(_) => oidc::run(context, output),
+        Command::ServiceAccounts(arguments) => service_accounts::run(arguments, context, output),
         Command::SetupGit(arguments) => setup_git::run(&arguments, context, output),
         Command::GitCredential(arguments) => git_credential::run(&arguments, context, output),
         Command::Hub(arguments) => hub::run(arguments, context, output),

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::browser::Browser;
+use super::descriptors::Descriptors;
 use super::exec::Exec;
 use crate::env::Environment;
 use crate::error::Error;
@@ -44,6 +45,8 @@ pub struct Context<'a> {
     pub launcher: &'a dyn Exec,
     /// Opens pages.
     pub browser: &'a dyn Browser,
+    /// Writes to the descriptors that the program was started with.
+    pub descriptors: &'a dyn Descriptors,
     /// How time passes while a login waits.
     pub pace: &'a dyn Pace,
     /// The chain of sources. It warns about each broken source once, so each run needs a new one.

@@ -14,7 +14,9 @@ mod args;
 mod ascii;
 mod browser;
 mod command;
+mod confirmation;
 mod context;
+mod descriptors;
 mod error;
 mod exec;
 mod exit_code;
@@ -38,6 +40,7 @@ mod require;
 mod revoke;
 mod run;
 mod secret_in_args;
+mod service_accounts;
 mod setup_git;
 mod status;
 mod stored;
@@ -58,6 +61,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 pub use browser::{Browser, NoBrowser, qr_code};
 use command::{Args, dispatch};
 pub use context::{Context, Input, NoPrompt, Prompt, Stream, Typed};
+pub use descriptors::{Descriptor, Descriptors, NoDescriptors};
 use error::Failure;
 pub use exec::{Exec, ReplaceProcess};
 pub use exit_code::Code;
@@ -68,7 +72,7 @@ use output::Output;
 /// `arguments` begin with the program's name, as `argv` does.
 ///
 /// ```
-/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoBrowser, NoPrompt, Context};
+/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoBrowser, NoDescriptors, NoPrompt, Context};
 /// use hubtoken::env::StaticEnvironment;
 /// use hubtoken::interrupt::NeverInterrupted;
 /// use hubtoken::oauth::SystemPace;
@@ -88,6 +92,7 @@ use output::Output;
 ///     interrupt: &NeverInterrupted,
 ///     launcher: &ReplaceProcess,
 ///     browser: &NoBrowser,
+///     descriptors: &NoDescriptors,
 ///     pace: &SystemPace,
 ///     resolver: Resolver::default(),
 ///     client: None,
@@ -112,7 +117,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 /// `arguments` begin with the program's name. git adds one, the operation.
 ///
 /// ```
-/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoBrowser, NoPrompt, Context};
+/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoBrowser, NoDescriptors, NoPrompt, Context};
 /// use hubtoken::env::StaticEnvironment;
 /// use hubtoken::interrupt::NeverInterrupted;
 /// use hubtoken::oauth::SystemPace;
@@ -136,6 +141,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 ///     interrupt: &NeverInterrupted,
 ///     launcher: &ReplaceProcess,
 ///     browser: &NoBrowser,
+///     descriptors: &NoDescriptors,
 ///     pace: &SystemPace,
 ///     resolver: Resolver::default(),
 ///     client: None,

@@ -7,6 +7,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::args::{TimeoutArgs, TokenArgs, endpoint_or_ambient};
+use super::confirmation::confirm;
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
@@ -21,8 +22,6 @@ use crate::manage::revoke::{Revocation, Revoked, State, sent};
 use crate::sanitize::{redacted, redacted_path};
 use crate::store::logout::Removed;
 
-/// The longest answer to the question, in bytes.
-const LONGEST_ANSWER: usize = 100;
 /// More rows than this are counted, unless something is wrong with a row.
 const MOST_ROWS: usize = 20;
 
@@ -79,7 +78,8 @@ pub fn run(
         );
     }
     if !arguments.yes {
-        confirm(context, output, &target)?;
+        let words = ("revoke", "Nothing was revoked");
+        confirm(context, output, &target.question, words)?;
     }
     let token_store = token_context::token_store(context)?;
     let client = context.client();
@@ -199,32 +199,6 @@ fn stored(arguments: &Args, context: &Context<'_>) -> Result<Target, Failure> {
         )),
         what: credential.source.describe(),
     })
-}
-
-/// Asks before it is done.
-fn confirm(context: &Context<'_>, output: &Output<'_, '_>, target: &Target) -> Result<(), Failure> {
-    let refused = |why: &str| Failure::Usage(format!("{why}. Nothing was revoked"));
-    if !context.stdin.is_terminal {
-        return Err(refused(
-            "there is no terminal to ask whether to revoke; --yes does it without a question",
-        ));
-    }
-    output.instruction(&format!("{} [y/N]", target.question));
-    let mut reader = context.stdin.reader.borrow_mut();
-    let mut answer = Vec::new();
-    let mut byte = [0];
-    while answer.len() < LONGEST_ANSWER && matches!(reader.read(&mut byte), Ok(1)) {
-        if byte[0] == b'\n' {
-            break;
-        }
-        answer.push(byte[0]);
-    }
-    let answer = String::from_utf8_lossy(&answer).trim().to_ascii_lowercase();
-    if matches!(&*answer, "y" | "yes") {
-        Ok(())
-    } else {
-        Err(refused("the answer was not yes"))
-    }
 }
 
 /// The exit code: what is alive comes before what is unknown.

@@ -304,7 +304,7 @@ fn inputs(context: &Context<'_>) -> Inputs<'static> {
 mod tests {
     use time::OffsetDateTime;
 
-    use super::super::{Input, NoBrowser, NoPrompt, ReplaceProcess, Stream};
+    use super::super::{Input, NoBrowser, NoDescriptors, NoPrompt, ReplaceProcess, Stream};
     use super::*;
     use crate::env::{HF_TOKEN, StaticEnvironment};
     use crate::interrupt::NeverInterrupted;
@@ -330,6 +330,7 @@ mod tests {
             interrupt: &NeverInterrupted,
             launcher: &ReplaceProcess,
             browser: &NoBrowser,
+            descriptors: &NoDescriptors,
             pace: &SystemPace,
             resolver: Resolver::default(),
             client: None,

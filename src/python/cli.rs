@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::browser::SystemBrowser;
+use super::descriptors::ProcessDescriptors;
 use super::environment::PythonEnvironment;
 use super::signals::Signals;
 use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream, Typed};
@@ -71,6 +72,7 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
             interrupt: &signals,
             launcher: &FromPython,
             browser: &SystemBrowser,
+            descriptors: &ProcessDescriptors,
             pace: &SystemPace,
             resolver: Resolver::default(),
             client: Some(&process.client),

@@ -34,6 +34,7 @@ mod browser;
 mod chain;
 mod cli;
 mod constructor;
+mod descriptors;
 mod environment;
 mod error;
 mod greenlets;

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hubtoken import HubToken, ServiceAccounts
+    from tests.python.servers import Request
 
 ID = "64b0c0ffee0000000000c001"
 
@@ -220,7 +221,13 @@ def test_a_lost_answer_is_not_taken_for_a_refusal() -> None:
     value = f"hf_app_{'Lost' * 8}"
     answers: dict[str, bytes] = {}
 
-    with serving(lambda _: answers["next"]) as server:
+    account = {"_id": ID, "user": "acme--ci", "accessTokens": [{"_id": ID, "displayName": "a"}]}
+
+    def answered(request: Request) -> bytes:
+        reads = request.path.endswith(f"/service-accounts/{ID}")
+        return http(200, json.dumps(account)) if reads else answers["next"]
+
+    with serving(answered) as server:
         token = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
         accounts = hubtoken.service_accounts("acme", token)
         half = http(201, json.dumps({"token": value}), length=1_000)

@@ -19,12 +19,15 @@ mod requested;
 #[cfg(feature = "hub")]
 mod revoke;
 #[cfg(feature = "hub")]
+mod service_accounts;
+#[cfg(feature = "hub")]
 mod serving;
 #[cfg(feature = "hub")]
 mod store;
 #[cfg(feature = "hub")]
 mod stored;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -36,7 +39,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Browser, Context, Exec, Input, Prompt, Stream, Typed, run};
+use super::{Browser, Context, Descriptor, Descriptors, Exec, Input, Prompt, Stream, Typed, run};
 use crate::env::StaticEnvironment;
 use crate::error::Error;
 use crate::identity::client::Client;
@@ -59,6 +62,8 @@ struct Machine {
     stdin: String,
     /// What is typed at a prompt; `None` without a terminal.
     typed: Option<String>,
+    /// What is behind descriptors, and what was written there.
+    descriptors: Mutex<BTreeMap<i32, (Descriptor, std::io::Result<String>)>>,
     /// The pages that were opened.
     opened: Mutex<Vec<String>>,
     client: Arc<Client>,
@@ -114,6 +119,23 @@ impl Browser for Machine {
     }
 }
 
+impl Descriptors for Machine {
+    fn inspect(&self, number: i32) -> std::io::Result<Descriptor> {
+        let descriptors = self.descriptors.lock().unwrap();
+        let found = descriptors.get(&number).map(|(found, _)| *found);
+        found.ok_or_else(|| std::io::Error::other("Bad file descriptor"))
+    }
+
+    fn write(&self, number: i32, text: &str) -> std::io::Result<()> {
+        let mut descriptors = self.descriptors.lock().unwrap();
+        match &mut descriptors.get_mut(&number).unwrap().1 {
+            Ok(written) => written.push_str(text),
+            Err(error) => return Err(error.kind().into()),
+        }
+        Ok(())
+    }
+}
+
 impl Machine {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -135,6 +157,7 @@ impl Machine {
             secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
             stdin: String::new(),
             typed: None,
+            descriptors: Mutex::default(),
             opened: Mutex::default(),
             client: Arc::default(),
         }
@@ -235,6 +258,7 @@ impl Machine {
             interrupt,
             launcher,
             browser: self,
+            descriptors: self,
             pace: &SystemPace,
             resolver: Resolver::default(),
             client: Some(&self.client),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import configparser
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import hubtoken
 from hubtoken.hub import Hub
 from tests.e2e.support.runner import Runner
 from tests.e2e.support.served import Connection
@@ -78,6 +80,53 @@ def test_the_library_and_the_command_work_until_the_token_ends(
     hf("auth", "whoami", code=1)
     hf("upload", "acme/model", "a.txt", code=1)
     assert leaks("\n".join(said).encode(), value) == []
+
+
+def test_hf_works_with_what_the_command_has_made(company: Company, home: Path) -> None:
+    runner = Runner(home=home, endpoint=company.hub.endpoint)
+    (home / "a.txt").write_text("a")
+    said = []
+
+    def run(*command: str, code: int = 0) -> str:
+        done = runner.run(*command)
+        assert done.returncode == code, (command, done.stdout, done.stderr)
+        said.append(done.stdout + done.stderr)
+        return done.stdout
+
+    def accounts(*arguments: str, code: int = 0) -> str:
+        command = ("hubtoken", "service-accounts", *arguments, "--profile", "root")
+        return run(*command, code=code)
+
+    def value(name: str) -> str:
+        parser = configparser.RawConfigParser()
+        parser.read(home / "huggingface" / "stored_tokens")
+        return parser[name]["hf_token"]
+
+    hubtoken.login(company.root, name="root", endpoint=company.hub.endpoint)
+    accounts("create", "acme", "Nightly build", "--description", "for hf")
+    token = ("acme", "Nightly build", "runner")
+    grants = ("--repo", "acme/model", "--repo-permission", "repo.write")
+    accounts("token", "create", *token, *grants)
+    first = value("nightly-build-runner")
+    # `hf` lists it, switches to it, and works with it.
+    assert "nightly-build-runner" in run("hf", "auth", "list")
+    run("hf", "auth", "switch", "--token-name", "nightly-build-runner")
+    assert "acme--nightly-build-" in run("hf", "auth", "whoami")
+    run("hf", "upload", "acme/model", "a.txt")
+    run("hf", "upload", "acme/other", "a.txt", "--private", code=1)
+    # The rotation of what `hf` uses leaves `hf` working.
+    accounts("token", "rotate", *token)
+    second = value("nightly-build-runner")
+    assert second != first
+    run("hf", "upload", "acme/model", "a.txt", "b.txt")
+    assert runner.run("hf", "auth", "whoami", variables={"HF_TOKEN": first}).returncode == 1
+    accounts("token", "change", *token, "--repo-permission", "repo.content.read")
+    run("hf", "upload", "acme/model", "a.txt", "c.txt", code=1)
+    run("hf", "download", "acme/model", "b.txt")
+    accounts("delete", "acme", "Nightly build", "--yes")
+    assert "nightly-build-runner" not in run("hf", "auth", "list")
+    assert runner.run("hf", "auth", "whoami", variables={"HF_TOKEN": second}).returncode == 1
+    assert leaks("\n".join(said).encode(), first, second, company.root) == []
 
 
 def test_a_reader_is_told_so(company: Company) -> None:

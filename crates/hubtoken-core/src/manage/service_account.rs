@@ -8,6 +8,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::name_lookup::only;
+use crate::error::Error;
 use crate::sanitize::replace_controls;
 use crate::timestamp;
 
@@ -85,6 +87,27 @@ impl ServiceAccount {
                 .map(|tokens| tokens.iter().filter_map(AccountToken::parse).collect()),
         })
     }
+
+    /// One of its tokens, by ID or by the display name that no other one has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Hub`] if there is none, or more than one.
+    pub fn token(&self, wanted: &str) -> Result<&AccountToken, Error> {
+        let tokens = self.tokens.as_deref().unwrap_or_default();
+        let by_id = |id: &str| {
+            tokens
+                .iter()
+                .find(|token| token.id.eq_ignore_ascii_case(id))
+        };
+        if let Some(token) = by_id(wanted) {
+            return Ok(token);
+        }
+        let known = tokens.iter().map(|token| (&token.name, &token.id));
+        let what = format!("token of the service account `{}`", self.name);
+        let id = only(&what, wanted, known)?;
+        by_id(&id).ok_or_else(|| Error::hub(format!("there is no {what} with the ID {id}")))
+    }
 }
 
 impl AccountToken {
@@ -105,6 +128,22 @@ impl AccountToken {
                 .and_then(Value::as_bool)
                 .unwrap_or_default(),
         })
+    }
+
+    /// What is known after a rotation, whose answer has no more than the names and the times: it does
+    /// not change what the token may do.
+    pub(super) fn after(self, known: &Self) -> Self {
+        Self {
+            name: if self.name.is_empty() {
+                known.name.clone()
+            } else {
+                self.name
+            },
+            created_at: self.created_at.or(known.created_at),
+            expires_at: self.expires_at.or(known.expires_at),
+            last4: self.last4,
+            ..known.clone()
+        }
     }
 }
 

@@ -208,7 +208,21 @@ impl ServiceAccounts {
         token: &str,
         interrupt: &dyn Interrupt,
     ) -> Result<IssuedToken, Error> {
-        let [account, token] = self.token_ids(account, token, interrupt)?;
+        let account = self.get_account(account, interrupt)?;
+        self.rotate_known(&account, account.token(token)?, interrupt)
+    }
+
+    /// The same for a token of an account that was read before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate_token`](Self::rotate_token).
+    pub fn rotate_known(
+        &self,
+        account: &ServiceAccount,
+        token: &AccountToken,
+        interrupt: &dyn Interrupt,
+    ) -> Result<IssuedToken, Error> {
         let operation = Operation {
             lost: Some(
                 "The token may have a new value that nobody knows, and then the old one no longer \
@@ -217,9 +231,13 @@ impl ServiceAccounts {
             ),
             ..self.writing("rotate a token of a service account of")
         };
-        let path = [account.as_str(), "tokens", token.as_str(), "rotate"];
+        let path = [account.id.as_str(), "tokens", token.id.as_str(), "rotate"];
         let answer = self.send(&operation, Method::POST, &path, None, interrupt)?;
-        self.issued(&operation, answer)
+        let issued = self.issued(&operation, answer)?;
+        Ok(IssuedToken {
+            info: issued.info.after(token),
+            ..issued
+        })
     }
 
     /// Deletes a token, which ends at once. Returns its ID.
@@ -337,10 +355,7 @@ impl ServiceAccounts {
             ]);
         }
         let account = self.get_account(account, interrupt)?;
-        let tokens = account.tokens.unwrap_or_default();
-        let known = tokens.iter().map(|token| (&token.name, &token.id));
-        let what = format!("token of the service account `{}`", account.name);
-        let token = only(&what, token, known)?;
+        let token = account.token(token)?.id.clone();
         Ok([account.id, token])
     }
 

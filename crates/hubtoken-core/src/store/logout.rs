@@ -174,7 +174,7 @@ impl TokenStore<'_> {
 }
 
 /// The stored tokens of these digests that were handed to git's own helpers.
-fn in_git(transaction: &Transaction<'_>, digests: &[Digest]) -> Vec<(Endpoint, Token)> {
+pub(super) fn in_git(transaction: &Transaction<'_>, digests: &[Digest]) -> Vec<(Endpoint, Token)> {
     let mut found: Vec<(Endpoint, Token)> = Vec::new();
     for token in transaction
         .stored

@@ -4,6 +4,7 @@
 //! stored. Metadata that does not fit those files is in a separate file ([`metadata_file`]). This
 //! module reads the store and never writes; [`machine`] has the operations that change it.
 
+pub mod addition;
 mod atomic_write;
 mod files;
 mod folder;

@@ -1,6 +1,7 @@
 //! Tests the operations one after another in one process.
 #![allow(clippy::unwrap_used)]
 
+mod addition;
 mod crowd;
 mod faults;
 mod homeless;
