@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 HANG_LIMIT = 300.0
 
 # By prefix: whatever is set on a developer's machine for the Hub, its libraries or hubtoken.
-STEERING_PREFIXES = ("HF_", "HUGGING", "HUBTOKEN", "TRANSFORMERS_", "DATASETS_", "OAUTH_", "XDG_")
+STEERING_PREFIXES = (
+    *("HF_", "HUGGING", "HUBTOKEN", "TRANSFORMERS_", "DATASETS_"),
+    *("OAUTH_", "SLURM_", "XDG_"),
+)
 STEERING_NAMES = frozenset(
     {
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",

@@ -3,7 +3,7 @@
 """The compiled part of hubtoken. Import from `hubtoken` instead."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from os import PathLike
 from typing import Any, Final, Literal, final, overload
 
@@ -2567,6 +2567,7 @@ def require_permission(
     timeout: float | None = None,
     on_unknown: Literal["raise", "warn", "allow"] = "raise",
     must_exist: bool = False,
+    lasting: timedelta | float | Literal["job"] | None = ...,
 ) -> HubToken:
     """Checks that a token has one of the Hub's finer permissions.
 
@@ -2597,6 +2598,7 @@ def require_permission(
         timeout: As for `require_role`.
         on_unknown: As for `require_role`.
         must_exist: As for `require_role`.
+        lasting: As for `require_role`.
 
     Returns:
         The token.
@@ -2619,9 +2621,10 @@ def require_permission(
         hubtoken.errors.ConfigurationError: As for `whoami`. A project's `role` and `repo` are not
             used.
         ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
-            valid name, or both are given; `must_exist` without a repository; another argument has
-            none of its allowed values.
-        TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
+            valid name, or both are given; `must_exist` without a repository; `lasting` is negative
+            or more than 100 years; another argument has none of its allowed values.
+        TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`; `lasting` has
+            another type.
 
     Example:
         >>> import hubtoken
@@ -2650,6 +2653,7 @@ def require_role(
     timeout: float | None = None,
     on_unknown: Literal["raise", "warn", "allow"] = "raise",
     must_exist: bool = False,
+    lasting: timedelta | float | Literal["job"] | None = ...,
 ) -> HubToken:
     """Checks that a token has a role, before the expensive call.
 
@@ -2686,6 +2690,10 @@ def require_role(
             default.
         on_unknown: What to do if the result is unknown: `"raise"`, `"warn"` or `"allow"`.
         must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
+        lasting: How long the token is needed, as a `timedelta` or in seconds: it is denied if it is
+            known to end before that and does not renew itself. By default, or with `"job"`, to the
+            end of the Slurm job that this process belongs to (`SLURM_JOB_END_TIME`), if it belongs
+            to one; `None` if the token's end does not matter.
 
     Returns:
         The token.
@@ -2694,7 +2702,8 @@ def require_role(
         hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
             the organization are not enough; the message says which.
         hubtoken.errors.RepositoryDisabledError: The repository is disabled for every token.
-        hubtoken.errors.AccessDeniedError: The Hub denies access for another reason.
+        hubtoken.errors.AccessDeniedError: The Hub denies access for another reason; or the token ends
+            too early, see `lasting`.
         hubtoken.errors.InvalidTokenError: The Hub rejects the token.
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
             nothing at all.
@@ -2709,8 +2718,9 @@ def require_role(
             not, and one of its values would be used; or the call names no role, and one is named by
             a file that is ignored because it belongs to another user.
         ValueError: Neither the caller nor the project names a role; `must_exist` without a
-            repository; an argument has none of its allowed values.
-        TypeError: `token` or `repo` has another type.
+            repository; `lasting` is negative or more than 100 years; an argument has none of its
+            allowed values.
+        TypeError: `token`, `repo` or `lasting` has another type.
 
     Example:
         >>> import hubtoken

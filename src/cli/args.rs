@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::endpoint::Endpoint;
 use crate::env::Environment;
 use crate::error::Error;
+use crate::require::Lasting;
 use crate::resolve::{ambient_endpoint, parse_endpoint, recorded_ambient_endpoint};
 
 /// Selects the token.
@@ -73,6 +74,14 @@ pub struct TimeoutArgs {
     /// How many seconds to wait for the Hub [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
+}
+
+/// Parses how long a token is needed, such as `8h` or `1h30m`.
+pub fn lasting(text: &str) -> Result<Lasting, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .and_then(|duration| Lasting::for_duration(duration).ok())
+        .ok_or_else(|| "a time of at most 100 years, such as 8h, 1h30m, or 2days".to_owned())
 }
 
 /// Parses a number of seconds, with or without a fraction.

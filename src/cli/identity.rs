@@ -20,6 +20,7 @@ pub fn token_json(credential: &Credential) -> Value {
         "mask": credential.token.mask(),
         "kind": credential.token.kind().name(),
         "source": credential.source.to_string(),
+        "renewable": credential.renews_itself(),
         "fingerprint": credential.token.digest().fingerprint(),
     })
 }
@@ -64,11 +65,12 @@ pub fn timestamp(moment: OffsetDateTime) -> Option<String> {
     moment.format(&Rfc3339).ok()
 }
 
-/// The rows about the account and the token's permissions. `end` is the earliest known expiry.
+/// The rows about the account and the token's permissions. `end` is the earliest known expiry,
+/// and whether the token is renewed before it.
 pub fn identity_rows(
     page: &mut Layout,
     identity: &Identity,
-    end: Option<OffsetDateTime>,
+    end: (Option<OffsetDateTime>, bool),
     now: OffsetDateTime,
 ) {
     let full_name = identity
@@ -88,9 +90,13 @@ pub fn identity_rows(
     if let Some(moment) = identity.created_at {
         page.row("created", &date(moment));
     }
+    let (end, is_renewed) = end;
     let expires = end.map_or_else(
         || "never, according to the Hub".to_owned(),
-        |moment| format!("{} ({})", date(moment), distance(moment, now)),
+        |moment| {
+            let renewed = if is_renewed { ", renewed before" } else { "" };
+            format!("{} ({}){renewed}", date(moment), distance(moment, now))
+        },
     );
     page.row("expires", &expires);
     let organizations: Vec<_> = identity

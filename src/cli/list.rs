@@ -86,7 +86,11 @@ fn row(entry: &Entry, is_active: bool, now: OffsetDateTime) -> Vec<String> {
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let days = |created: OffsetDateTime| format!("{} days", (now - created).whole_days().max(0));
     let expires = match entry.expires_at.and_then(moment) {
+        Some(moment) if moment <= now && entry.renewable => {
+            format!("{}, renewed when used", date(moment))
+        }
         Some(moment) if moment <= now => format!("{}, past", date(moment)),
+        Some(moment) if entry.renewable => format!("{}, renewed before", date(moment)),
         Some(moment) => date(moment),
         None if entry.verified == Some(true) => "never".to_owned(),
         None => "-".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::args::{TimeoutArgs, TokenArgs, seconds};
+use super::args::{TimeoutArgs, TokenArgs, lasting, seconds};
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
@@ -14,7 +14,7 @@ use super::output::Output;
 use super::token_context::{self, Session};
 use crate::error::Error;
 use crate::repository::{RepositoryType, SimilarRepository};
-use crate::require::{Assurance, Requirement};
+use crate::require::{Assurance, Lasting, Requirement};
 use crate::resolve::project_defaults::Defaults;
 use crate::role::{Required, Role};
 
@@ -27,6 +27,7 @@ Examples:
   hubtoken require write --repo acme/model --must-exist   # only if it exists
   hubtoken require --permission inference.serverless.write --namespace acme
   hubtoken require write --on-unknown warn   # continue if the Hub is down
+  hubtoken require write --lasting 8h        # only if it does not end before
   hubtoken require                           # the role and the repository of the project
 
 Without ROLE the project's `role` applies, and without --repo and --namespace its `repo`. Both are
@@ -35,6 +36,10 @@ set in hubtoken.toml, or under [tool.hubtoken] in pyproject.toml.
 For `write`, a repository that does not exist yet is allowed if the token may create it; the output
 says so, and warns if the namespace has one of a similar name. --must-exist denies it. A name
 without a namespace is in the user's own.
+
+A token that is known to end before --lasting has passed is denied, unless it renews itself: the token
+of a login, an exchange, or a command. In a Slurm job, the time to the end of the job is the default
+(SLURM_JOB_END_TIME), and --lasting 0 checks no end.
 
 A misspelled permission is wrong usage, unless a scope of the token lists it under that name.
 
@@ -65,6 +70,9 @@ pub struct Args {
     /// Reject a repository that does not exist yet
     #[arg(long, conflicts_with_all = ["no_repo", "namespace"])]
     must_exist: bool,
+    /// How long the token is needed, such as 8h, 1h30m or 2days [default: to the end of the Slurm job]
+    #[arg(long, value_name = "TIME", value_parser = lasting)]
+    lasting: Option<Lasting>,
     /// The user or organization that it is needed on
     #[arg(long, value_name = "NAME", conflicts_with = "repo")]
     namespace: Option<String>,
@@ -145,7 +153,10 @@ pub fn run(
         output.set_quiet();
     }
     let defaults = token_context::defaults_if(context, arguments.uses_defaults())?;
-    let requirement = arguments.requirement(&defaults)?;
+    let mut requirement = arguments.requirement(&defaults)?;
+    let lasting = arguments.lasting.unwrap_or_default();
+    let (until, ignored) = token_context::needed_until(context, lasting);
+    requirement.needed_until = until;
     let mut answer = Answer {
         required: requirement.required.to_string(),
         target: target(&requirement),
@@ -154,6 +165,7 @@ pub fn run(
         warnings: token_context::warnings(context, &defaults),
         assurance: Assurance::default(),
     };
+    answer.warnings.extend(ignored);
     let checked = check(arguments, &requirement, context, &mut answer);
     if !output.is_json() {
         for warning in &answer.warnings {
@@ -274,6 +286,7 @@ impl Args {
             repository: repo.map(|repo| (repo, self.repo_type.into())),
             namespace: self.namespace.clone(),
             must_exist: self.must_exist,
+            needed_until: None,
         })
     }
 }

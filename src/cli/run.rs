@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::process::Command;
 
-use super::args::{TimeoutArgs, TokenArgs};
+use super::args::{TimeoutArgs, TokenArgs, lasting};
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
@@ -13,7 +13,7 @@ use super::require::{RoleName, TypeName, needs_repository, warnings};
 use super::token_context::{self, Session};
 use crate::credential::Credential;
 use crate::env;
-use crate::require::Requirement;
+use crate::require::{Lasting, Requirement};
 use crate::resolve::placed;
 use crate::role::Required;
 use crate::sanitize::redacted;
@@ -55,8 +55,11 @@ pub struct Args {
     /// Reject a repository that does not exist yet
     #[arg(long)]
     must_exist: bool,
+    /// How long the token is needed, such as 8h, 1h30m or 2days [default: to the end of the Slurm job]
+    #[arg(long, value_name = "TIME", value_parser = lasting)]
+    lasting: Option<Lasting>,
     /// Check nothing, even if the project names a role
-    #[arg(long, conflicts_with_all = ["role", "repo", "must_exist"])]
+    #[arg(long, conflicts_with_all = ["role", "repo", "must_exist", "lasting"])]
     no_check: bool,
     #[command(flatten)]
     wait: TimeoutArgs,
@@ -141,9 +144,9 @@ impl Args {
             output.warning(&warning);
         }
         let Some(role) = role else {
-            return if self.repo.is_some() || self.must_exist {
+            return if self.repo.is_some() || self.must_exist || self.lasting.is_some() {
                 Err(Failure::Usage(
-                    "--repo and --must-exist need --role, the role to check".to_owned(),
+                    "--repo, --must-exist and --lasting need --role, the role to check".to_owned(),
                 ))
             } else {
                 Ok(None)
@@ -151,11 +154,17 @@ impl Args {
         };
         let repo = self.repo.clone().or(defaults.repo);
         needs_repository(self.must_exist, repo.as_ref())?;
+        let (until, ignored) =
+            token_context::needed_until(context, self.lasting.unwrap_or_default());
+        if let Some(warning) = ignored {
+            output.warning(&warning);
+        }
         Ok(Some(Requirement {
             required: Required::Role(role),
             repository: repo.map(|repo| (repo, self.repo_type.into())),
             namespace: None,
             must_exist: self.must_exist,
+            needed_until: until,
         }))
     }
 }

@@ -229,7 +229,9 @@ impl Report {
             page.row("endpoint", endpoint.as_str());
         }
         if let Some(identity) = &self.identity {
-            identity_rows(page, identity, self.end(), context.now);
+            let credential = self.credential.as_deref();
+            let is_renewed = credential.is_some_and(Credential::renews_itself);
+            identity_rows(page, identity, (self.end(), is_renewed), context.now);
         }
         if let (_, Some(problem)) = &self.shared_cache {
             page.row("shared cache", &format!("not used: {problem}"));

@@ -97,6 +97,7 @@ impl Stored {
                     "endpoint": entry.endpoint.as_str(),
                     "created_at": entry.created_at.and_then(moment).and_then(timestamp),
                     "expires_at": entry.expires_at.and_then(moment).and_then(timestamp),
+                    "renewable": entry.renewable,
                     "active": self.is_active(entry),
                     "selected": entry.active,
                     "verified": entry.verified,

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use super::args::TokenArgs;
 use super::context::Context;
 use crate::credential::Credential;
@@ -17,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::login;
 use crate::oauth::{Exchanger, RenewalSettings};
 use crate::paths::Paths;
+use crate::require::{Lasting, NeededUntil};
 use crate::resolve::host::{Host, ProcessHost};
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
@@ -153,6 +156,21 @@ pub fn defaults_if(context: &Context<'_>, counts: bool) -> Result<Defaults, Erro
             Ok(Defaults::default())
         }
         defaults => defaults,
+    }
+}
+
+/// Until when the token is needed, and a warning about a variable that cannot be read.
+pub fn needed_until(
+    context: &Context<'_>,
+    lasting: Lasting,
+) -> (Option<NeededUntil>, Option<String>) {
+    let now = (context.now - OffsetDateTime::UNIX_EPOCH).unsigned_abs();
+    match lasting.until(context.environment, now) {
+        Ok(until) => (until, None),
+        Err(warning) => {
+            let warnings = context.resolver.new_warnings(std::iter::once(warning));
+            (None, warnings.into_iter().next())
+        }
     }
 }
 

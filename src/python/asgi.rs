@@ -119,7 +119,10 @@ pub fn require_of_caller(
     let process = process_state::current_after_pid_check();
     let options = after(options, spent, &process)?;
     let credential = credential(py, &process, token, endpoint)?;
-    if requirement.is_granted(&process.client, &credential, options.max_age) {
+    if requirement
+        .granted_until(&process.client, &credential, options.max_age)
+        .is_some()
+    {
         return Ok(());
     }
     let settings = Settings::read(&PythonEnvironment::current(py)?).unshared();
@@ -192,5 +195,6 @@ fn requirement(need: &str, repo: Option<&str>, repo_type: &str) -> PyResult<Requ
         repository: repo.map(|text| (text.to_owned(), kind)),
         namespace: None,
         must_exist: false,
+        needed_until: None,
     })
 }

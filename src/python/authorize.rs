@@ -158,6 +158,7 @@ pub fn authorize(
             repository: repo.map(|text| (text.to_owned(), kind)),
             namespace: namespace.map(str::to_owned),
             must_exist: false,
+            needed_until: None,
         };
         let target = requirement.target(&identity.0.user)?;
         let verdict = authorization::authorize(&identity.0, &requirement.required, &target);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyString};
+use pyo3::types::{PyBool, PyDelta, PyString};
 
 use super::arguments::{Seconds, options, warn};
 use super::environment::PythonEnvironment;
@@ -21,7 +22,7 @@ use crate::error::Error;
 use crate::identity::{Options, Settings};
 use crate::process_state::{self, ProcessState};
 use crate::repository::{RepositoryType, SimilarRepository};
-use crate::require::{Assurance, Requirement};
+use crate::require::{Assurance, Lasting, NeededUntil, Requirement};
 use crate::resolve::project_defaults::Defaults;
 use crate::role::{Required, Role};
 
@@ -60,6 +61,10 @@ use crate::role::{Required, Role};
 ///         default.
 ///     on_unknown: What to do if the result is unknown: `"raise"`, `"warn"` or `"allow"`.
 ///     must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
+///     lasting: How long the token is needed, as a `timedelta` or in seconds: it is denied if it is
+///         known to end before that and does not renew itself. By default, or with `"job"`, to the
+///         end of the Slurm job that this process belongs to (`SLURM_JOB_END_TIME`), if it belongs
+///         to one; `None` if the token's end does not matter.
 ///
 /// Returns:
 ///     The token.
@@ -68,7 +73,8 @@ use crate::role::{Required, Role};
 ///     hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
 ///         the organization are not enough; the message says which.
 ///     hubtoken.errors.RepositoryDisabledError: The repository is disabled for every token.
-///     hubtoken.errors.AccessDeniedError: The Hub denies access for another reason.
+///     hubtoken.errors.AccessDeniedError: The Hub denies access for another reason; or the token ends
+///         too early, see `lasting`.
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
 ///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
 ///         nothing at all.
@@ -83,8 +89,9 @@ use crate::role::{Required, Role};
 ///         not, and one of its values would be used; or the call names no role, and one is named by
 ///         a file that is ignored because it belongs to another user.
 ///     ValueError: Neither the caller nor the project names a role; `must_exist` without a
-///         repository; an argument has none of its allowed values.
-///     TypeError: `token` or `repo` has another type.
+///         repository; `lasting` is negative or more than 100 years; an argument has none of its
+///         allowed values.
+///     TypeError: `token`, `repo` or `lasting` has another type.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -112,6 +119,7 @@ use crate::role::{Required, Role};
     timeout: "float | None" = None,
     on_unknown: "Literal['raise', 'warn', 'allow']" = "raise",
     must_exist: "bool" = false,
+    lasting: "timedelta | float | Literal['job'] | None" = Lasting::Job,
 ) -> "HubToken")]
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_role<'py>(
@@ -127,6 +135,7 @@ pub fn require_role<'py>(
     timeout: Option<Seconds>,
     #[pyo3(from_py_with = text::words)] on_unknown: &str,
     must_exist: bool,
+    #[pyo3(from_py_with = lasting_argument)] lasting: Lasting,
 ) -> PyResult<Bound<'py, PyHubToken>> {
     let process = process_state::current();
     let (role, repo) = defaulted(py, &process, role, repo)?;
@@ -140,8 +149,10 @@ pub fn require_role<'py>(
         repository: repository(repo.as_deref(), repo_type)?,
         namespace: None,
         must_exist,
+        needed_until: None,
     };
-    Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?.check(py, &process)
+    let options = options(Options::default(), max_age, max_stale, timeout)?;
+    Call::new(which, requirement, lasting, options, on_unknown)?.check(py, &process)
 }
 
 /// Checks that a token has one of the Hub's finer permissions.
@@ -173,6 +184,7 @@ pub fn require_role<'py>(
 ///     timeout: As for `require_role`.
 ///     on_unknown: As for `require_role`.
 ///     must_exist: As for `require_role`.
+///     lasting: As for `require_role`.
 ///
 /// Returns:
 ///     The token.
@@ -195,9 +207,10 @@ pub fn require_role<'py>(
 ///     hubtoken.errors.ConfigurationError: As for `whoami`. A project's `role` and `repo` are not
 ///         used.
 ///     ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
-///         valid name, or both are given; `must_exist` without a repository; another argument has
-///         none of its allowed values.
-///     TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
+///         valid name, or both are given; `must_exist` without a repository; `lasting` is negative
+///         or more than 100 years; another argument has none of its allowed values.
+///     TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`; `lasting` has
+///         another type.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -226,6 +239,7 @@ pub fn require_role<'py>(
     timeout: "float | None" = None,
     on_unknown: "Literal['raise', 'warn', 'allow']" = "raise",
     must_exist: "bool" = false,
+    lasting: "timedelta | float | Literal['job'] | None" = Lasting::Job,
 ) -> "HubToken")]
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_permission<'py>(
@@ -242,6 +256,7 @@ pub fn require_permission<'py>(
     timeout: Option<Seconds>,
     #[pyo3(from_py_with = text::words)] on_unknown: &str,
     must_exist: bool,
+    #[pyo3(from_py_with = lasting_argument)] lasting: Lasting,
 ) -> PyResult<Bound<'py, PyHubToken>> {
     let process = process_state::current();
     let which = TokenArgument {
@@ -254,8 +269,10 @@ pub fn require_permission<'py>(
         repository: repository(repo, repo_type)?,
         namespace: namespace.map(str::to_owned),
         must_exist,
+        needed_until: None,
     };
-    Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?.check(py, &process)
+    let options = options(Options::default(), max_age, max_stale, timeout)?;
+    Call::new(which, requirement, lasting, options, on_unknown)?.check(py, &process)
 }
 
 /// The role and the repository, with the project's as defaults.
@@ -325,6 +342,38 @@ fn repository(repo: Option<&str>, repo_type: &str) -> PyResult<Option<(String, R
     Ok(repo.map(|text| (text.to_owned(), kind)))
 }
 
+/// A `lasting=` argument.
+fn lasting_argument(lasting: &Bound<'_, PyAny>) -> PyResult<Lasting> {
+    if lasting.is_none() {
+        return Ok(Lasting::Any);
+    }
+    if lasting.cast::<PyString>().is_ok() {
+        return match text::words::<&str>(lasting)? {
+            "job" => Ok(Lasting::Job),
+            _ => Err(PyValueError::new_err(
+                "lasting takes a timedelta, a number of seconds, \"job\" or None, and no other text",
+            )),
+        };
+    }
+    let is_number = !lasting.is_instance_of::<PyBool>();
+    let seconds = if lasting.is_instance_of::<PyDelta>() {
+        lasting
+            .call_method0(intern!(lasting.py(), "total_seconds"))?
+            .extract::<f64>()?
+    } else {
+        match lasting.extract::<Seconds>() {
+            Ok(Seconds(seconds)) if is_number => seconds,
+            _ => {
+                return Err(PyTypeError::new_err(format!(
+                    "lasting takes a timedelta, a number of seconds, \"job\" or None, not {}",
+                    lasting.get_type().name()?
+                )));
+            }
+        }
+    };
+    Lasting::for_seconds(seconds).map_err(to_python)
+}
+
 /// What to do if the result is unknown.
 #[derive(Clone, Copy)]
 enum OnUnknown {
@@ -374,6 +423,7 @@ fn type_argument(similar: &SimilarRepository) -> String {
 struct Call<'a, 'py> {
     which: TokenArgument<'a, 'py>,
     requirement: Requirement,
+    lasting: Lasting,
     options: Options,
     on_unknown: OnUnknown,
 }
@@ -382,15 +432,15 @@ impl<'a, 'py> Call<'a, 'py> {
     fn new(
         which: TokenArgument<'a, 'py>,
         requirement: Requirement,
-        max_age: Option<Seconds>,
-        max_stale: Option<Seconds>,
-        timeout: Option<Seconds>,
+        lasting: Lasting,
+        options: Options,
         on_unknown: &str,
     ) -> PyResult<Self> {
         Ok(Self {
             which,
             requirement,
-            options: options(Options::default(), max_age, max_stale, timeout)?,
+            lasting,
+            options,
             on_unknown: OnUnknown::parse(on_unknown)?,
         })
     }
@@ -407,15 +457,43 @@ impl<'a, 'py> Call<'a, 'py> {
             None => resolve(py, process, self.which)?,
         };
         let credential = needed(credential)?;
-        let granted =
+        let end =
             self.requirement
-                .is_granted(&process.client, &credential, self.options.max_age);
-        if !granted {
+                .granted_until(&process.client, &credential, self.options.max_age);
+        let is_enough = match end {
+            None => false,
+            // The usual token: no environment is read and no clock.
+            Some(end) if end.is_unknown() || self.lasting == Lasting::Any => true,
+            Some(end) => {
+                let until = self.needed_until(py, process)?;
+                until.is_none_or(|until| until.is_met(end, &credential))
+            }
+        };
+        if !is_enough {
             self.ask(py, process, &credential)?;
         }
         match given {
             Some(token) => Ok(token.clone()),
             None => Bound::new(py, PyHubToken::from(credential)),
+        }
+    }
+
+    /// Until when the token is needed. A variable that cannot be read is warned about once.
+    fn needed_until(
+        &self,
+        py: Python<'py>,
+        process: &ProcessState,
+    ) -> PyResult<Option<NeededUntil>> {
+        let now = process.client.clock().timestamp().wall;
+        let environment = PythonEnvironment::current(py)?;
+        match self.lasting.until(&environment, now) {
+            Ok(until) => Ok(until),
+            Err(warning) => {
+                for warning in process.resolver.new_warnings(std::iter::once(warning)) {
+                    warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
+                }
+                Ok(None)
+            }
         }
     }
 
@@ -430,7 +508,11 @@ impl<'a, 'py> Call<'a, 'py> {
         let connection = process.client.connect(&credential.endpoint, &settings);
         let signals = Arc::new(Signals::default());
         let options = self.options.begun(process.client.clock().now());
-        let (requirement, asked) = (self.requirement.clone(), Arc::clone(credential));
+        let asked = Arc::clone(credential);
+        let requirement = Requirement {
+            needed_until: self.needed_until(py, &process)?,
+            ..self.requirement.clone()
+        };
         let interrupt = Arc::clone(&signals);
         let answer = log::detached(py, move || {
             requirement.check(&process.client, &asked, &connection, &options, &*interrupt)

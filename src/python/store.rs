@@ -32,7 +32,7 @@ use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
 use crate::role::Role;
 use crate::source::Source;
-use crate::store::token_store::TokenStore;
+use crate::store::token_store::{Saved, TokenStore};
 use crate::store::{Entry, name as stored_name};
 use crate::token::Token;
 
@@ -226,8 +226,14 @@ pub fn login(
             login_token::print(py, &git.describe())?;
         }
     }
-    // Not the entry as it is now listed: another process may have changed that already.
-    let entry = Entry {
+    let entry = as_saved(saved, &credential);
+    PyStoredToken::new(entry, in_effect.as_ref()).map_err(to_python)
+}
+
+/// What was stored, and not the entry as it is now listed: another process may have changed that
+/// already.
+fn as_saved(saved: Saved, credential: &Credential) -> Entry {
+    Entry {
         token: login_token::parse(credential.token.expose()),
         name: saved.name,
         endpoint: saved.record.endpoint,
@@ -235,10 +241,10 @@ pub fn login(
         role: saved.record.role,
         created_at: saved.record.created_at,
         expires_at: saved.expires_at,
+        renewable: false,
         active: saved.active,
         verified: Some(saved.record.verified),
-    };
-    PyStoredToken::new(entry, in_effect.as_ref()).map_err(to_python)
+    }
 }
 
 /// The access that a token is to have.

@@ -95,6 +95,10 @@ pub const HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 pub const ALL_PROXY: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 /// Hosts that bypass the proxy, in both spellings.
 pub const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+/// When the Slurm job ends that this process belongs to, in Unix seconds.
+pub const SLURM_JOB_END_TIME: &str = "SLURM_JOB_END_TIME";
+/// When that job began, in Unix seconds.
+pub const SLURM_JOB_START_TIME: &str = "SLURM_JOB_START_TIME";
 /// Disables colors on a terminal (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// The data folder of the embedded Hub that the command line starts and administers.

@@ -49,6 +49,12 @@ impl Expiry {
         }
     }
 
+    /// Whether nothing is known of the expiry.
+    #[must_use]
+    pub fn is_unknown(self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether the expiry is known and has passed.
     #[must_use]
     pub fn has_passed(self) -> bool {

@@ -79,6 +79,7 @@ impl RequestedAccess {
                 required,
                 namespace: None,
                 must_exist: false,
+                needed_until: None,
             })
             .collect();
         if let Some((text, kind)) = &repository {

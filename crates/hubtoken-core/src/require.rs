@@ -8,6 +8,7 @@
 
 mod denial;
 mod hub_decision;
+mod lasting;
 mod missing;
 mod resource;
 
@@ -18,6 +19,7 @@ use crate::authorization::{Outcome, Verdict, authorize};
 use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::identity::Options;
 use crate::identity::cache::key::Key;
 use crate::identity::client::{Client, DecisionKey, HubConnection, IdentityAnswer};
@@ -28,6 +30,7 @@ use crate::role::{Required, permission};
 use crate::similar_repositories::MissingRepository;
 use crate::target::Target;
 use denial::describe_action;
+pub use lasting::{Lasting, NeededUntil};
 use missing::Existence;
 
 /// What is required of a token.
@@ -41,6 +44,8 @@ pub struct Requirement {
     pub namespace: Option<String>,
     /// Whether a repository that does not exist yet is an error.
     pub must_exist: bool,
+    /// Until when the token is needed, if its end matters.
+    pub needed_until: Option<NeededUntil>,
 }
 
 /// What a successful check found out.
@@ -116,19 +121,21 @@ impl Requirement {
         }
     }
 
-    /// Whether the requirement is cached as granted. Never sends a request.
+    /// The known end of the token, if the requirement is cached as granted. Never sends a request.
+    /// Whether the token lasts as long as it is needed is the caller's to check.
     #[must_use]
-    pub fn is_granted(
+    pub fn granted_until(
         &self,
         client: &Client,
         credential: &Credential,
         max_age: Option<Duration>,
-    ) -> bool {
+    ) -> Option<Expiry> {
         // Without an auth-check, a grant does not prove that the repository exists.
         let is_about_existence = self.must_exist && self.required.as_role().is_none();
-        !is_about_existence
-            && !credential.expires_at.has_passed()
-            && client.is_granted(&self.decision_key(credential), max_age)
+        if is_about_existence || credential.expires_at.has_passed() {
+            return None;
+        }
+        client.granted_until(&self.decision_key(credential), max_age)
     }
 
     /// Checks that a token satisfies the requirement.
@@ -166,6 +173,10 @@ impl Requirement {
                 "pass repo= to say which repository must exist".to_owned(),
             ));
         }
+        if !credential.expires_at.has_passed() {
+            // Of one that has ended, the Hub says more.
+            self.check_end(credential, credential.expires_at, &credential.describe())?;
+        }
         // One budget for all requests.
         let options = options.begun(client.clock().now());
         let context = CheckContext {
@@ -185,6 +196,9 @@ impl Requirement {
         let mut known = context
             .identify()
             .map_err(|error| self.with_suggestion(error))?;
+        let end = credential.expires_at;
+        let end = end.earlier(known.identity.expires_at.into());
+        self.check_end(credential, end, &context.subject(&known.identity))?;
         let target = self.target(&known.identity.user)?;
         self.check_resource(credential, &target)?;
         let hub_decides =
@@ -224,8 +238,6 @@ impl Requirement {
                 Some(GrantBasis::AuthCheck(asked)) => Some(asked),
                 _ => None,
             };
-            let end = credential.expires_at;
-            let end = end.earlier(known.identity.expires_at.into());
             client.cache_grant(context.decision.clone(), known.asked, asked, end);
         }
         let presence = match basis {
@@ -237,6 +249,12 @@ impl Requirement {
         Ok(Assurance {
             stale: stale_warning(credential, &known),
             presence,
+        })
+    }
+
+    fn check_end(&self, credential: &Credential, end: Expiry, subject: &str) -> Result<(), Error> {
+        self.needed_until.map_or(Ok(()), |until| {
+            until.check(end, credential, subject, self.required.name())
         })
     }
 

@@ -8,6 +8,7 @@ mod administration;
 #[cfg(feature = "hub")]
 mod exit_codes;
 mod git;
+mod lasting;
 mod launching;
 #[cfg(feature = "hub")]
 mod live;

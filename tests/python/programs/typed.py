@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import timedelta
 from typing import Any, Literal
 
 import requests
@@ -106,6 +107,11 @@ def know(token: hubtoken.HubToken, word: str) -> Identities:
 
     role: Literal["read", "write"] = "write" if identity.is_pro else "read"
     assert_type(hubtoken.require_role(role, repo="a/b", must_exist=True), hubtoken.HubToken)
+    assert_type(hubtoken.require_role(role, lasting=timedelta(hours=8)), hubtoken.HubToken)
+    assert_type(hubtoken.require_role(role, lasting=28_800), hubtoken.HubToken)
+    assert_type(hubtoken.require_permission("repo.write", lasting=None), hubtoken.HubToken)
+    assert_type(hubtoken.require_permission("repo.write", lasting="job"), hubtoken.HubToken)
+    hubtoken.require_role(role, lasting="8h")  # type: ignore[arg-type]
     hubtoken.require_role(repo=False, on_unknown="warn", max_age=1, max_stale=0, timeout=1)
     hubtoken.require_role("admin")  # type: ignore[arg-type]
     hubtoken.require_role("read", on_unknown="ignore")  # type: ignore[arg-type]

@@ -18,6 +18,8 @@ use crate::role::TokenRole;
 pub(crate) enum Remedy {
     /// Another token of the same user; the query of the form that creates it.
     Token(String),
+    /// A token with a later end, or none; the query of the form.
+    LongerLife(String),
     /// For a fine-grained token that needs a role without a specific target: a token that has one;
     /// the query of the form.
     RoleInGeneral(String),
@@ -105,6 +107,7 @@ impl Remedy {
     pub(super) fn advice(&self) -> Option<&'static str> {
         Some(match self {
             Self::Token(_) => "Create a token that has it",
+            Self::LongerLife(_) => "Create a token that lasts longer",
             Self::RoleInGeneral(_) => "Or create a token that has the role everywhere",
             Self::FineGrained(_) => "Create a fine-grained token",
             Self::Membership(_) => {
@@ -133,7 +136,10 @@ impl Remedy {
 
     fn path(&self) -> Option<String> {
         Some(match self {
-            Self::Token(query) | Self::RoleInGeneral(query) | Self::FineGrained(query) => {
+            Self::Token(query)
+            | Self::LongerLife(query)
+            | Self::RoleInGeneral(query)
+            | Self::FineGrained(query) => {
                 format!("/settings/tokens/new?{query}")
             }
             Self::Membership(namespace) | Self::SingleSignOn(namespace) => format!("/{namespace}"),

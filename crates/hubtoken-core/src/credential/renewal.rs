@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use super::Credential;
+use crate::source::Source;
 use crate::sync::{read_ignoring_poison, write_ignoring_poison};
 use crate::token::Digest;
 
@@ -143,6 +144,14 @@ impl fmt::Debug for Renewal {
 }
 
 impl Credential {
+    /// Whether another value follows without anybody's help: the store renews it, the job exchanges
+    /// its id token again, or a command is asked again.
+    #[must_use]
+    pub fn renews_itself(&self) -> bool {
+        self.renewal.is_some()
+            || matches!(self.source.origin(), Source::Oidc(_) | Source::Command(_))
+    }
+
     /// The value that has replaced this one in this process, or this one. Costs nothing for a token
     /// that is not renewed, and does no I/O for any.
     #[must_use]
@@ -172,7 +181,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::credential::tests::credential;
-    use crate::source::Source;
 
     fn renewable() -> Arc<Credential> {
         let renewal = Renewal::new("ci".to_owned(), 1_000, Some(400));

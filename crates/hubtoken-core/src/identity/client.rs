@@ -224,8 +224,13 @@ impl Client {
 
     /// Whether the same requirement was granted recently.
     #[must_use]
-    pub fn is_granted(&self, decision: &DecisionKey<'_>, max_age: Option<Duration>) -> bool {
-        self.cache.is_granted(decision, self.clock.now(), max_age)
+    pub fn granted_until(
+        &self,
+        decision: &DecisionKey<'_>,
+        max_age: Option<Duration>,
+    ) -> Option<Expiry> {
+        self.cache
+            .granted_until(decision, self.clock.now(), max_age)
     }
 
     /// Caches a grant until the known end of its token, with the times at which its identity and

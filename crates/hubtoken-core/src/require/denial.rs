@@ -13,7 +13,7 @@ const DISABLED: &str = "access to the repository is disabled on the Hub, for eve
 
 impl CheckContext<'_> {
     /// "hf_…9xQ2 from the environment variable `HF_TOKEN` (`ci` of alice)".
-    fn subject(&self, identity: &Identity) -> String {
+    pub(super) fn subject(&self, identity: &Identity) -> String {
         let name = identity
             .token_name
             .as_deref()

@@ -98,6 +98,7 @@ mod tests {
             repository: repository.map(|text| (text.to_owned(), RepositoryType::Model)),
             namespace: None,
             must_exist: false,
+            needed_until: None,
         };
         let target = requirement.target("somebody").unwrap();
         let source = Source::Placed {

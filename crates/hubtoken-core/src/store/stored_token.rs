@@ -36,6 +36,8 @@ pub struct Entry {
     pub created_at: Option<i64>,
     /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
+    /// Whether it is renewed before that, since it is the token of a login and has a refresh token.
+    pub renewable: bool,
     /// Whether the token file holds the same value.
     pub active: bool,
     /// Whether the Hub has identified it at login; `None` if `huggingface_hub` stored the token.

@@ -189,6 +189,7 @@ impl<'a> TokenStore<'a> {
         let ambient = self.ambient.clone();
         Ok(stored.into_iter().map(move |stored| {
             let stored_expiry = stored.expires_at;
+            let renewable = stored.has_refresh_token && stored_expiry.is_some();
             let (name, token) = stored.into_parts();
             let known = match (&token, &metadata) {
                 (Ok(token), Some(metadata)) if !metadata.is_empty() => {
@@ -209,6 +210,7 @@ impl<'a> TokenStore<'a> {
                 created_at: known.created_at,
                 // The earlier end counts, as everywhere.
                 expires_at: stored_expiry.into_iter().chain(known.expires_at).min(),
+                renewable,
                 verified,
                 active: active.is_some() && token.as_ref().ok() == active.as_ref(),
                 name: shown(name),

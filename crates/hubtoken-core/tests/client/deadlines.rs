@@ -58,6 +58,7 @@ fn requirement() -> Requirement {
         repository: Some(("alice/tiny".to_owned(), RepositoryType::Model)),
         namespace: None,
         must_exist: false,
+        needed_until: None,
     }
 }
 

@@ -78,6 +78,7 @@ fn requirement() -> Requirement {
         repository: None,
         namespace: None,
         must_exist: false,
+        needed_until: None,
     }
 }
 

@@ -62,12 +62,14 @@ fn write(repository: Option<&str>) -> Requirement {
         repository: repository.map(|name| (name.to_owned(), RepositoryType::Model)),
         namespace: None,
         must_exist: false,
+        needed_until: None,
     }
 }
 
 fn must_exist(repository: &str) -> Requirement {
     Requirement {
         must_exist: true,
+        needed_until: None,
         ..write(Some(repository))
     }
 }
@@ -81,7 +83,10 @@ fn ask(
     options: &Options,
 ) -> Result<Assurance, Error> {
     let credential = credential(server.endpoint());
-    if requirement.is_granted(client, &credential, options.max_age) {
+    if requirement
+        .granted_until(client, &credential, options.max_age)
+        .is_some()
+    {
         return Ok(Assurance::default());
     }
     let connection = client

@@ -248,25 +248,27 @@ impl ClientCache {
             || is_later(refused, check)
     }
 
-    pub(in crate::identity) fn is_granted(
+    /// The known end of the token, if a decision is a grant.
+    pub(in crate::identity) fn granted_until(
         &self,
         decision: &DecisionKey<'_>,
         now: Instant,
         max_age: Option<Duration>,
-    ) -> bool {
+    ) -> Option<Expiry> {
         let young = |asked: Instant, lifetime: Duration| {
             let age = max_age.map_or(lifetime, |age| age.min(lifetime));
             now.saturating_duration_since(asked) <= age
         };
-        max_age != Some(Duration::ZERO)
-            && self
-                .grants
-                .get(&decision.key, decision.request.as_ref(), None)
-                .is_some_and(|(_, (identity, check, end))| {
-                    young(identity, max_age.unwrap_or(IDENTITY_LIFETIME))
-                        && check.is_none_or(|asked| young(asked, CHECK_LIFETIME))
-                        && !end.has_passed()
-                })
+        if max_age == Some(Duration::ZERO) {
+            return None;
+        }
+        let (_, (identity, check, end)) =
+            self.grants
+                .get(&decision.key, decision.request.as_ref(), None)?;
+        let is_valid = young(identity, max_age.unwrap_or(IDENTITY_LIFETIME))
+            && check.is_none_or(|asked| young(asked, CHECK_LIFETIME))
+            && !end.has_passed();
+        is_valid.then_some(end)
     }
 
     pub(in crate::identity) fn insert_grant(

@@ -86,7 +86,7 @@ fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
         let name = format!("good {number}");
         assert!(cache.identity(&key(&name), Some(start)).is_some());
         assert!(cache.is_allowed(&check(&name), Some(start)).is_some());
-        assert!(cache.is_granted(&decision(&name), start, None));
+        assert!(cache.granted_until(&decision(&name), start, None).is_some());
     }
     assert!(cache.rejections.count() <= REJECTIONS);
     assert!(cache.limits.count() <= REJECTIONS);
@@ -111,7 +111,7 @@ fn clearing_drops_all_answers_and_keeps_a_rate_limit() {
     cache.clear();
     assert!(cache.identity(&key, None).is_none());
     assert!(cache.is_allowed(&check("a"), None).is_none());
-    assert!(!cache.is_granted(&decision("a"), now, None));
+    assert!(cache.granted_until(&decision("a"), now, None).is_none());
     assert!(cache.rejection(&dead).is_none());
     assert!(cache.limit(&dead, LimitScope::Hub, now).is_some());
 }
@@ -177,11 +177,11 @@ fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
     assert!(cache.insert_rejection(&key("a"), rejection(later)));
     assert!(cache.identity(&key("a"), None).is_none());
     assert!(cache.is_allowed(&check("a"), None).is_none());
-    assert!(!cache.is_granted(&decision("a"), later, None));
+    assert!(cache.granted_until(&decision("a"), later, None).is_none());
     assert_eq!(cache.rejection(&key("a")), Some(rejection(later)));
     assert!(cache.identity(&key("b"), None).is_some());
     assert!(cache.is_allowed(&check("b"), None).is_some());
-    assert!(cache.is_granted(&decision("b"), later, None));
+    assert!(cache.granted_until(&decision("b"), later, None).is_some());
     // A rejection from before the cached identity changes nothing.
     assert!(!cache.insert_rejection(&key("b"), rejection(start)));
     assert!(cache.identity(&key("b"), None).is_some());
@@ -253,7 +253,7 @@ fn what_is_forgotten_is_gone_by_token_and_by_hub() {
     assert!(cache.identity(&key("b"), None).is_some());
     cache.invalidate_endpoint(&Endpoint::default_hub());
     assert!(cache.identity(&key("b"), None).is_none());
-    assert!(!cache.is_granted(&decision("b"), start, None));
+    assert!(cache.granted_until(&decision("b"), start, None).is_none());
 }
 
 #[test]
@@ -284,7 +284,10 @@ fn a_yes_ends_with_its_token_wherever_the_end_was_told() {
         cache.insert_check(&check("a"), start, end);
         cache.insert_grant(decision("a"), start, start, None, end);
         assert_eq!(cache.is_allowed(&check("a"), None).is_none(), is_over);
-        assert_eq!(!cache.is_granted(&decision("a"), start, None), is_over);
+        assert_eq!(
+            cache.granted_until(&decision("a"), start, None).is_none(),
+            is_over
+        );
     }
 }
 
@@ -312,7 +315,10 @@ fn a_yes_ends_with_another_identity_and_with_another_end() {
         cache.insert_grant(decision("a"), before, before, Some(before), NO_END);
         cache.insert_identity(&key("a"), asked, identity, end_of_token);
         assert_eq!(cache.is_allowed(&check("a"), None).is_some(), stays);
-        assert_eq!(cache.is_granted(&decision("a"), before, None), stays);
+        assert_eq!(
+            cache.granted_until(&decision("a"), before, None).is_some(),
+            stays
+        );
     }
 }
 
@@ -331,7 +337,7 @@ fn a_yes_that_comes_after_a_later_word_is_not_kept() {
         let cache = ClientCache::default();
         update(&cache);
         cache.insert_grant(decision("a"), later, start, Some(start), NO_END);
-        assert!(!cache.is_granted(&decision("a"), later, None));
+        assert!(cache.granted_until(&decision("a"), later, None).is_none());
     }
     let cache = ClientCache::default();
     cache.remove_check(&check("a"), later);
