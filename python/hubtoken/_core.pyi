@@ -1629,6 +1629,7 @@ class ServiceAccounts:
             hubtoken.errors.HubError: The Hub refuses the name or the description.
             hubtoken.errors.HubTokenError: As for `list`. If the answer was lost, the message says
                 that the account may have been created.
+            ValueError: The name or the description holds a token.
         """
     def create_token(
         self,
@@ -1643,7 +1644,7 @@ class ServiceAccounts:
         skip_network_security: bool = False,
     ) -> tuple[HubToken, ServiceAccountToken]:
         """Creates a token of an account. The Hub shows the value only now, and this call does not stop
-        at Ctrl-C before it has it.
+        at Ctrl-C before it has it; the `KeyboardInterrupt` then has a note that names the token.
 
         Args:
             account: The account.
@@ -1665,7 +1666,8 @@ class ServiceAccounts:
             hubtoken.errors.HubError: There is no such account, or the Hub refuses a property.
             hubtoken.errors.HubTokenError: As for `list`. If the answer was lost, the message says
                 that there may be a token whose value nobody knows.
-            ValueError: A permission is misspelled, or no repository can have the name.
+            ValueError: A permission is misspelled, no repository can have the name, or the token's
+                name holds a token.
         """
     def delete(self, /, account: str | ServiceAccount) -> None:
         """Deletes an account and all of its tokens, which end at once.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
 use super::arguments::{Seconds, options, warn_of_insecure};
@@ -160,12 +161,36 @@ impl PyServiceAccounts {
 }
 
 /// A new token, and what the Hub says about it.
-fn issued(issued: IssuedToken) -> (PyHubToken, PyServiceAccountToken) {
+///
+/// # Errors
+///
+/// What the handler of a signal raises that came meanwhile: Python would raise it before the caller
+/// has the token, and nobody would learn that there is one.
+fn issued(py: Python<'_>, issued: IssuedToken) -> PyResult<(PyHubToken, PyServiceAccountToken)> {
+    py.check_signals().map_err(|error| {
+        let note = format!(
+            "the token {:?} ({}) has a value now that nobody has: rotate it, or delete it",
+            issued.info.name, issued.info.id
+        );
+        noted(py, error, printable::shown(py, note))
+    })?;
     live_tokens::register(&issued.credential);
-    (
+    Ok((
         PyHubToken::from(issued.credential),
         PyServiceAccountToken(issued.info),
-    )
+    ))
+}
+
+/// An exception with a note; in Python 3.10, which has none, a bare `KeyboardInterrupt` has it as its
+/// message.
+fn noted(py: Python<'_>, error: PyErr, note: String) -> PyErr {
+    if error.value(py).call_method1("add_note", (&note,)).is_ok() {
+        error
+    } else if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        PyKeyboardInterrupt::new_err(note)
+    } else {
+        error
+    }
 }
 
 #[pymethods]
@@ -234,6 +259,7 @@ impl PyServiceAccounts {
     ///     hubtoken.errors.HubError: The Hub refuses the name or the description.
     ///     hubtoken.errors.HubTokenError: As for `list`. If the answer was lost, the message says
     ///         that the account may have been created.
+    ///     ValueError: The name or the description holds a token.
     #[pyo3(signature = (name: "str", description: "str | None" = None) -> "ServiceAccount")]
     fn create(
         &self,
@@ -263,7 +289,7 @@ impl PyServiceAccounts {
     }
 
     /// Creates a token of an account. The Hub shows the value only now, and this call does not stop
-    /// at Ctrl-C before it has it.
+    /// at Ctrl-C before it has it; the `KeyboardInterrupt` then has a note that names the token.
     ///
     /// Args:
     ///     account: The account.
@@ -285,7 +311,8 @@ impl PyServiceAccounts {
     ///     hubtoken.errors.HubError: There is no such account, or the Hub refuses a property.
     ///     hubtoken.errors.HubTokenError: As for `list`. If the answer was lost, the message says
     ///         that there may be a token whose value nobody knows.
-    ///     ValueError: A permission is misspelled, or no repository can have the name.
+    ///     ValueError: A permission is misspelled, no repository can have the name, or the token's
+    ///         name holds a token.
     #[pyo3(signature = (
         account: "str | ServiceAccount",
         name: "str | None" = None,
@@ -320,7 +347,7 @@ impl PyServiceAccounts {
         self.run(py, move |accounts, interrupt| {
             accounts.create_token(&account, new, interrupt)
         })
-        .map(issued)
+        .and_then(|token| issued(py, token))
     }
 
     /// Changes a token's name or permissions. What is not given stays as it is.
@@ -410,7 +437,7 @@ impl PyServiceAccounts {
         self.change(py, move |accounts, interrupt| {
             accounts.rotate_token(&account, &token, interrupt)
         })
-        .map(issued)
+        .and_then(|token| issued(py, token))
     }
 
     /// Deletes a token, which ends at once.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
 import pickle
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -231,7 +233,7 @@ def test_a_lost_answer_is_not_taken_for_a_refusal() -> None:
         token = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
         accounts = hubtoken.service_accounts("acme", token)
         half = http(201, json.dumps({"token": value}), length=1_000)
-        for answer in (b"", half, http(503), http(201, json.dumps({"token": value}))):
+        for answer in (b"", half, http(503), http(201, json.dumps({"tokens": value}))):
             answers["next"] = answer
             with pytest.raises(errors.VerdictUnknownError, match="may have been created") as lost:
                 accounts.create_token(ID)
@@ -247,3 +249,28 @@ def test_a_lost_answer_is_not_taken_for_a_refusal() -> None:
     with pytest.raises(errors.HubUnreachableError) as gone:
         accounts.create_token(ID)
     assert "may have" not in str(gone.value)
+
+
+def test_ctrl_c_leaves_no_token_that_nobody_knows_of() -> None:
+    value = f"hf_app_{'Lost' * 8}"
+    token = {"_id": ID, "displayName": "runner", "last4": "Lost"}
+    account = {"_id": ID, "user": "acme--ci", "accessTokens": [token]}
+
+    def answered(request: Request) -> bytes:
+        if request.path.endswith(f"/service-accounts/{ID}"):
+            return http(200, json.dumps(account))
+        os.kill(os.getpid(), signal.SIGINT)
+        return http(201, json.dumps({"token": value, "tokenInfo": token}))
+
+    with serving(answered) as server:
+        manager = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
+        accounts = hubtoken.service_accounts("acme", manager)
+        for call in (
+            lambda: accounts.create_token(ID, "runner"),
+            lambda: accounts.rotate_token(ID, "runner"),
+        ):
+            with pytest.raises(KeyboardInterrupt) as stopped:
+                call()
+            notes = " ".join([*getattr(stopped.value, "__notes__", []), str(stopped.value)])
+            assert f'the token "runner" ({ID}) has a value now that nobody has' in notes
+            assert leaks(notes, value) == []

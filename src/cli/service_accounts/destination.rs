@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 
 use super::local_copies::ending;
 use super::manager::Manager;
+use super::stored_value::{Name, Predecessor, default_name, metadata, store};
 use crate::cli::context::Context;
+use crate::cli::descriptors::Descriptor;
 use crate::cli::error::Failure;
 use crate::cli::output::Output;
 use crate::cli::token_context;
@@ -18,15 +20,10 @@ use crate::error::Error;
 use crate::git::own_helpers;
 use crate::manage::{AccountToken, IssuedToken, ServiceAccount};
 use crate::sanitize::redacted;
-use crate::store::TokenMetadata;
-use crate::store::addition::Added;
 use crate::store::token_store::TokenStore;
-use crate::token::Digest;
 
 const STANDARD_OUTPUT: i32 = 1;
 const STANDARD_ERROR: i32 = 2;
-/// How many characters of the ID make a name that is taken another one.
-const DIGITS: usize = 6;
 
 /// Selects where the value goes.
 #[derive(clap::Args)]
@@ -47,8 +44,8 @@ pub struct DestinationArgs {
 pub enum Destination<'a> {
     /// The store, and the name that was asked for.
     Store(Box<TokenStore<'a>>, Option<String>),
-    /// A descriptor.
-    Descriptor(i32),
+    /// A descriptor, and what is behind it.
+    Descriptor(i32, Descriptor),
     /// The terminal.
     Terminal,
 }
@@ -78,8 +75,8 @@ impl DestinationArgs {
         output: &Output<'_, '_>,
     ) -> Result<Destination<'a>, Failure> {
         if let Some(number) = self.fd {
-            check_descriptor(number, context, output)?;
-            return Ok(Destination::Descriptor(number));
+            let found = check_descriptor(number, context, output)?;
+            return Ok(Destination::Descriptor(number, found));
         }
         if self.reveal {
             return match (output.is_json(), context.stdout.is_terminal) {
@@ -107,7 +104,7 @@ fn check_descriptor(
     number: i32,
     context: &Context<'_>,
     output: &Output<'_, '_>,
-) -> Result<(), Failure> {
+) -> Result<Descriptor, Failure> {
     let refused = |why: &str| Err(Failure::Usage(format!("--fd {number}: {why}")));
     if number == STANDARD_ERROR {
         return refused("standard error is where messages go, and logs take it");
@@ -120,21 +117,14 @@ fn check_descriptor(
         Ok(found) if found.is_terminal => {
             refused("it is a terminal; --reveal shows the value there")
         }
-        Ok(found) => {
-            if found.is_exposed {
-                output.warning(&format!(
-                    "other users of this machine can read the file of descriptor {number}"
-                ));
-            }
-            Ok(())
-        }
+        Ok(found) => Ok(found),
     }
 }
 
 impl Destination<'_> {
     /// Whether the text about it must leave standard output to the value.
     pub fn takes_standard_output(&self) -> bool {
-        matches!(self, Self::Descriptor(STANDARD_OUTPUT))
+        matches!(self, Self::Descriptor(STANDARD_OUTPUT, _))
     }
 
     /// Checks the name, before a new token is created.
@@ -145,7 +135,7 @@ impl Destination<'_> {
     pub fn check_name(&self) -> Result<(), Error> {
         match self {
             Self::Store(token_store, name) => token_store.check_addition(name.as_deref()),
-            Self::Descriptor(_) | Self::Terminal => Ok(()),
+            Self::Descriptor(..) | Self::Terminal => Ok(()),
         }
     }
 
@@ -162,15 +152,16 @@ impl Destination<'_> {
         account: &ServiceAccount,
         token: &AccountToken,
     ) -> Result<Option<Predecessor>, Error> {
-        let endpoint = &manager.session.credential.endpoint;
+        let credential = &manager.session.credential;
+        let (endpoint, own) = (&credential.endpoint, credential.token.digest());
         let found = match ending(account, token) {
             Some(last) => token_context::token_store(context)
-                .and_then(|store| store.values_of(endpoint, &account.user, Some(last))),
+                .and_then(|store| store.values_of(endpoint, &account.user, Some(last), own)),
             None => Ok((Vec::new(), HashSet::new())),
         };
         let found = match (found, self) {
             // A store that cannot be read keeps no value from going elsewhere.
-            (Err(_), Self::Descriptor(_) | Self::Terminal) => return Ok(None),
+            (Err(_), Self::Descriptor(..) | Self::Terminal) => return Ok(None),
             (found, _) => found?,
         };
         // Two values with the same end: neither is known to be the one.
@@ -182,9 +173,7 @@ impl Destination<'_> {
             _ => None,
         };
         if let Self::Store(_, Some(name)) = self
-            && predecessor
-                .as_ref()
-                .is_none_or(|old| !old.names.contains(name))
+            && predecessor.as_ref().is_none_or(|old| !old.has_name(name))
         {
             self.check_name()?;
         }
@@ -198,6 +187,7 @@ impl Destination<'_> {
     /// [`Error::Store`], which says that nobody has the value now, and what to do.
     pub fn deliver(
         &self,
+        manager: &Manager<'_>,
         context: &Context<'_>,
         output: &Output<'_, '_>,
         account: &ServiceAccount,
@@ -206,7 +196,12 @@ impl Destination<'_> {
     ) -> Result<Delivered, Failure> {
         let mut delivered = match self {
             Self::Store(token_store, name) => {
-                let added = store(token_store, name.as_deref(), account, issued, predecessor)?;
+                let metadata = metadata(manager, account, issued);
+                let name = name.as_deref().map_or_else(
+                    || Name::Default(default_name(account, &issued.info)),
+                    |name| Name::Wanted(name.to_owned()),
+                );
+                let added = store(token_store, &name, &metadata, issued, predecessor)?;
                 let mut warnings = added.warnings;
                 warnings.extend(own_helpers::take_back(context.environment, &added.in_git));
                 Delivered {
@@ -216,7 +211,7 @@ impl Destination<'_> {
                     ..Delivered::default()
                 }
             }
-            Self::Descriptor(number) => {
+            Self::Descriptor(number, found) => {
                 let line = Zeroizing::new(format!("{}\n", issued.credential.token.expose()));
                 context
                     .descriptors
@@ -227,8 +222,12 @@ impl Destination<'_> {
                             Error::Store(format!("descriptor {number} cannot be written: {error}"))
                         }
                     })?;
+                let warning = found.is_exposed.then(|| {
+                    format!("other users of this machine can read the file of descriptor {number}")
+                });
                 Delivered {
                     descriptor: Some(*number),
+                    warnings: warning.into_iter().collect(),
                     ..Delivered::default()
                 }
             }
@@ -253,66 +252,5 @@ impl Destination<'_> {
             })
         }));
         Ok(delivered)
-    }
-}
-
-/// The stored value that a rotation replaces.
-pub struct Predecessor {
-    digest: Digest,
-    names: Vec<String>,
-}
-
-/// Stores a token in the place of its old value, or under a name that is not taken.
-fn store(
-    token_store: &TokenStore<'_>,
-    wanted: Option<&str>,
-    account: &ServiceAccount,
-    issued: &IssuedToken,
-    predecessor: Option<&Predecessor>,
-) -> Result<Added, Error> {
-    let (token, info) = (&issued.credential.token, &issued.info);
-    let metadata = TokenMetadata {
-        user: Some(account.user.clone()),
-        created_at: info.created_at.map(time::OffsetDateTime::unix_timestamp),
-        expires_at: info.expires_at.map(time::OffsetDateTime::unix_timestamp),
-        verified: true,
-        ..TokenMetadata::unverified(issued.credential.endpoint.clone())
-    };
-    if let Some(old) = predecessor
-        && wanted.is_none_or(|name| old.names.iter().any(|known| known == name))
-    {
-        let added = token_store.replace_value(old.digest, token, &metadata)?;
-        if !added.names.is_empty() {
-            return Ok(added);
-        }
-    }
-    let name = wanted.map_or_else(|| default_name(account, info), str::to_owned);
-    let digits = &info.id[info.id.len().saturating_sub(DIGITS)..];
-    // Another process may have taken the name by now, and the value must not be lost to that.
-    let mut refusal = None;
-    for name in [
-        name.clone(),
-        format!("{name}~{digits}"),
-        format!("{name}~{}", token.digest().fingerprint()),
-    ] {
-        match token_store.add(&name, token, &metadata) {
-            Err(error @ Error::NameTaken(_)) => refusal = Some(error),
-            added => return added,
-        }
-    }
-    Err(refusal.unwrap_or_else(|| Error::Store("there is no name for it".to_owned())))
-}
-
-/// The names of the account and of the token, as one word.
-fn default_name(account: &ServiceAccount, token: &AccountToken) -> String {
-    let text = format!("{} {}", account.name, token.name).to_lowercase();
-    let words: Vec<&str> = text
-        .split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    if words.is_empty() {
-        account.user.clone()
-    } else {
-        words.join("-")
     }
 }

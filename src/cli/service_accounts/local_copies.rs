@@ -108,7 +108,8 @@ fn remove(
     user: &str,
     last: Option<&str>,
 ) -> Result<Removed, Error> {
-    let endpoint = &manager.session.credential.endpoint;
-    let (_, values) = token_store.values_of(endpoint, user, last)?;
+    let credential = &manager.session.credential;
+    let own = credential.token.digest();
+    let (_, values) = token_store.values_of(&credential.endpoint, user, last, own)?;
     token_store.remove_values(&values)
 }

@@ -37,7 +37,8 @@ pub struct Manager<'a> {
     /// The accounts.
     pub accounts: ServiceAccounts,
     settings: Settings,
-    organization: String,
+    /// The organization.
+    pub organization: String,
 }
 
 impl<'a> Manager<'a> {

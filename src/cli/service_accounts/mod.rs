@@ -4,6 +4,7 @@ mod destination;
 mod local_copies;
 mod manager;
 mod properties;
+mod stored_value;
 mod token;
 mod view;
 

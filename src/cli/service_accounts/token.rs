@@ -140,7 +140,7 @@ fn create(
     let issued = manager
         .accounts
         .create_token(&account.id, token, context.interrupt)?;
-    let delivered = destination.deliver(context, output, &account, &issued, None);
+    let delivered = destination.deliver(&manager, context, output, &account, &issued, None);
     let delivered = delivered.map_err(|failure| lost(failure, output, which, &account, &issued))?;
     let done = format!(
         "the token `{}` ({}) was created",
@@ -177,7 +177,7 @@ fn rotate(
     manager.invalidate();
     let issued = issued?;
     let predecessor = predecessor.as_ref();
-    let delivered = destination.deliver(context, output, &account, &issued, predecessor);
+    let delivered = destination.deliver(&manager, context, output, &account, &issued, predecessor);
     let delivered =
         delivered.map_err(|failure| lost(failure, output, &which.account, &account, &issued))?;
     let done = format!(

@@ -234,6 +234,9 @@ fn a_descriptor_gets_the_value_alone() {
         "{ran:?}"
     );
     assert!(ran.out.contains("written to descriptor 9"), "{ran:?}");
+    let made = site.accounts_json(&[&CREATE[..], &["--fd", "9"]].concat(), 0);
+    let warning = made["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("descriptor 9"), "{warning}");
     // What cannot take it is found before anything is created.
     let terminal = Descriptor {
         is_terminal: true,
@@ -253,7 +256,7 @@ fn a_descriptor_gets_the_value_alone() {
         error["message"].as_str().unwrap().contains("JSON"),
         "{error}"
     );
-    assert_eq!(site.account_tokens().len(), 2);
+    assert_eq!(site.account_tokens().len(), 3);
     for number in ["-1", "x", "99999999999"] {
         let ran = site.accounts(&[&CREATE[..], &[&format!("--fd={number}")]].concat());
         assert_eq!(ran.code, 2, "{ran:?}");

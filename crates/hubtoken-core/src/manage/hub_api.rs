@@ -123,9 +123,9 @@ impl HubApi {
             403 => self.denied(operation, response),
             404 if response.server_message().is_some() => Error::Hub {
                 message: format!(
-                    "{} was not possible: on {endpoint} there is no such thing that the token {} \
-                     may see. Check the names, and whether its user administers {}",
-                    operation.gerund(),
+                    "could not {}: on {endpoint} there is no such thing that the token {} may see. \
+                     Check the names, and whether its user administers {}",
+                    operation.purpose,
                     self.credential.describe(),
                     operation.organization
                 ),
@@ -153,9 +153,8 @@ impl HubApi {
             }
             400..500 => Error::Hub {
                 message: format!(
-                    "{} was not possible: {endpoint} refused it with status {}",
-                    operation.gerund(),
-                    answer.status
+                    "could not {}: {endpoint} refused it with status {}",
+                    operation.purpose, answer.status
                 ),
                 response,
             },
@@ -239,13 +238,6 @@ impl HubApi {
             .map(|head| details(head, &self.credential.token))
             .unwrap_or_default();
         unknown(operation, &reason, kind, response)
-    }
-}
-
-impl Operation<'_> {
-    /// "to list the service accounts of acme", as the subject of a sentence.
-    fn gerund(&self) -> String {
-        format!("to {}", self.purpose)
     }
 }
 

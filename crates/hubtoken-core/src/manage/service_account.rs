@@ -130,6 +130,23 @@ impl AccountToken {
         })
     }
 
+    /// A token of which a Hub says the value and nothing else.
+    pub(super) fn unidentified(name: String) -> Self {
+        Self {
+            id: String::new(),
+            name,
+            created_at: None,
+            last_used_at: None,
+            expires_at: None,
+            permissions: Vec::new(),
+            repo_ids: Vec::new(),
+            repo_permissions: Vec::new(),
+            endpoint_patterns: Vec::new(),
+            last4: None,
+            skip_network_security: false,
+        }
+    }
+
     /// What is known after a rotation, whose answer has no more than the names and the times: it does
     /// not change what the token may do.
     pub(super) fn after(self, known: &Self) -> Self {

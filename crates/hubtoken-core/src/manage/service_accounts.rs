@@ -24,6 +24,7 @@ use crate::http::{Response, Settings};
 use crate::identity::client::Client;
 use crate::interrupt::Interrupt;
 use crate::repository::RepositoryType;
+use crate::sanitize::contains_secret;
 use crate::source::Source;
 use crate::target::Target;
 use crate::token::Token;
@@ -51,6 +52,7 @@ pub struct IssuedToken {
 #[serde(rename_all = "camelCase")]
 struct IssuedAnswer {
     token: String,
+    #[serde(default)]
     token_info: Value,
 }
 
@@ -118,6 +120,8 @@ impl ServiceAccounts {
         description: Option<&str>,
         interrupt: &dyn Interrupt,
     ) -> Result<ServiceAccount, Error> {
+        check_shown("name", Some(name))?;
+        check_shown("description", description)?;
         let operation = Operation {
             lost: Some(format!(
                 "The service account may have been created: list those of {} before trying again",
@@ -160,6 +164,7 @@ impl ServiceAccounts {
         token: TokenChange,
         interrupt: &dyn Interrupt,
     ) -> Result<IssuedToken, Error> {
+        let name = token.name.clone().unwrap_or_default();
         let body = self.body(token, interrupt)?;
         let account = self.account_id(account, interrupt)?;
         let operation = Operation {
@@ -172,7 +177,9 @@ impl ServiceAccounts {
         };
         let path = [account.as_str(), "tokens"];
         let answer = self.send(&operation, Method::POST, &path, Some(body), interrupt)?;
-        self.issued(&operation, answer)
+        self.issued(&operation, answer, |info| {
+            info.unwrap_or_else(|| AccountToken::unidentified(name))
+        })
     }
 
     /// Changes a token's name or permissions, which apply at once.
@@ -233,10 +240,12 @@ impl ServiceAccounts {
         };
         let path = [account.id.as_str(), "tokens", token.id.as_str(), "rotate"];
         let answer = self.send(&operation, Method::POST, &path, None, interrupt)?;
-        let issued = self.issued(&operation, answer)?;
-        Ok(IssuedToken {
-            info: issued.info.after(token),
-            ..issued
+        self.issued(&operation, answer, |info| match info {
+            Some(info) => info.after(token),
+            None => AccountToken {
+                last4: None,
+                ..token.clone()
+            },
         })
     }
 
@@ -299,8 +308,14 @@ impl ServiceAccounts {
         self.api.ask(operation, (method, path), body, interrupt)
     }
 
-    /// The token in the answer to a creation or a rotation.
-    fn issued(&self, operation: &Operation<'_>, answer: Response) -> Result<IssuedToken, Error> {
+    /// The token in the answer to a creation or a rotation. The value is not given up if the rest of
+    /// the answer is not as expected: `known` then says what is known of it.
+    fn issued(
+        &self,
+        operation: &Operation<'_>,
+        answer: Response,
+        known: impl FnOnce(Option<AccountToken>) -> AccountToken,
+    ) -> Result<IssuedToken, Error> {
         // Holds the value.
         let body = Zeroizing::new(answer.body);
         let head = Response {
@@ -310,10 +325,11 @@ impl ServiceAccounts {
         let read = || {
             let issued: IssuedAnswer = serde_json::from_slice(&body).ok()?;
             let value = Zeroizing::new(issued.token);
-            let info = AccountToken::parse(&issued.token_info)?;
+            let info = AccountToken::parse(&issued.token_info);
             Some((Token::parse(&value).ok().flatten()?, info))
         };
         let (token, info) = read().ok_or_else(|| self.api.unreadable(operation, &head))?;
+        let info = known(info);
         let credential = Credential {
             token,
             source: Source::Argument,
@@ -361,6 +377,7 @@ impl ServiceAccounts {
 
     /// The JSON of a change, with the repositories looked up.
     fn body(&self, change: TokenChange, interrupt: &dyn Interrupt) -> Result<Value, Error> {
+        check_shown("name", change.name.as_deref())?;
         let repos = change.repos.as_deref().map(|repos| {
             let ids = repos.iter().map(|repo| self.repository_id(repo, interrupt));
             ids.collect::<Result<Vec<_>, _>>()
@@ -398,6 +415,17 @@ impl ServiceAccounts {
         parsed(&answer, id)
             .map(|(_, id)| id)
             .ok_or_else(|| self.api.unreadable(&operation, &answer))
+    }
+}
+
+/// Refuses a text that holds a secret, since everybody who may read the accounts sees it.
+fn check_shown(what: &str, text: Option<&str>) -> Result<(), Error> {
+    match text {
+        Some(text) if contains_secret(text) => Err(Error::InvalidArgument(format!(
+            "the {what} holds a token, or the key of another service. It is stored on the Hub and \
+             shown unmasked: choose another one"
+        ))),
+        _ => Ok(()),
     }
 }
 

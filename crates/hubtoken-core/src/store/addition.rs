@@ -102,7 +102,8 @@ impl TokenStore<'_> {
     }
 
     /// The stored values of an account, or those of them that end with these characters, and their
-    /// names. Without a home folder there are none.
+    /// names. The value of whoever manages the account is none of them, whatever the Hub says. Without
+    /// a home folder there are none.
     ///
     /// # Errors
     ///
@@ -112,6 +113,7 @@ impl TokenStore<'_> {
         endpoint: &Endpoint,
         user: &str,
         last_characters: Option<&str>,
+        manager: Digest,
     ) -> Result<(Vec<String>, HashSet<Digest>), Error> {
         let (mut names, mut values) = (Vec::new(), HashSet::new());
         for entry in self.list()? {
@@ -120,6 +122,7 @@ impl TokenStore<'_> {
             let Ok(token) = &entry.token else { continue };
             if entry.endpoint == *endpoint
                 && entry.user.as_deref() == Some(user)
+                && token.digest() != manager
                 && last_characters.is_none_or(|last| token.expose().ends_with(last))
             {
                 values.insert(token.digest());

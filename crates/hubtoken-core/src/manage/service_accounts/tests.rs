@@ -167,7 +167,7 @@ fn a_lost_answer_says_what_may_have_happened() {
             }
         })
     };
-    let secret = format!("{{\"token\":\"{VALUE}\"}}");
+    let secret = format!("{{\"tokens\":\"{VALUE}\"}}");
     for answer in [
         None,
         Some((500, String::new())),
@@ -204,6 +204,65 @@ fn a_lost_answer_says_what_may_have_happened() {
             assert!(!error.to_string().contains("may have"), "{error}");
         }
     }
+}
+
+#[test]
+fn a_value_is_kept_whatever_else_an_answer_has() {
+    for info in [
+        "",
+        ",\"tokenInfo\":null",
+        ",\"tokenInfo\":{\"displayName\":7}",
+    ] {
+        let answer = format!("{{\"token\":\"{VALUE}\"{info}}}");
+        let hub = FakeHub::start(move |request| {
+            if request.line.starts_with("GET") {
+                Some(hub(request))
+            } else {
+                Some((201, answer.clone()))
+            }
+        });
+        let accounts = accounts(&hub.endpoint);
+        let never = &NeverInterrupted;
+        let change = TokenChange {
+            name: Some("runner".to_owned()),
+            ..TokenChange::default()
+        };
+        let created = accounts.create_token(ACCOUNT, change, never).unwrap();
+        assert_eq!(created.credential.token.expose(), VALUE);
+        assert_eq!(created.info.name, "runner");
+        let rotated = accounts.rotate_token(ACCOUNT, "runner", never).unwrap();
+        assert_eq!(rotated.credential.token.expose(), VALUE);
+        assert_eq!(
+            (rotated.info.id.as_str(), rotated.info.last4),
+            (TOKEN, None)
+        );
+        assert_eq!(rotated.info.permissions, ["repo.write"]);
+    }
+}
+
+#[test]
+fn a_name_that_holds_a_token_is_not_sent() {
+    let hub = FakeHub::start(|request| Some(hub(request)));
+    let accounts = accounts(&hub.endpoint);
+    let never = &NeverInterrupted;
+    let change = || TokenChange {
+        name: Some(format!("of {VALUE}")),
+        ..TokenChange::default()
+    };
+    let errors = [
+        accounts.create(VALUE, None, never).map(drop),
+        accounts.create("ci", Some(MANAGER), never).map(drop),
+        accounts.create_token(ACCOUNT, change(), never).map(drop),
+        accounts
+            .change_token(ACCOUNT, TOKEN, change(), never)
+            .map(drop),
+    ];
+    for error in errors {
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+        assert!(!error.to_string().contains("Fake"), "{error}");
+    }
+    assert!(hub.requests().is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::ini;
+use crate::token::Digest;
 
 fn value(home: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(home.join("stored_tokens")).unwrap();
@@ -106,11 +107,15 @@ fn the_values_of_an_account_are_those_of_its_hub() {
         token_store.add(name, &token(word), &record).unwrap();
     }
     let endpoint = Endpoint::parse(HUB).unwrap();
-    let of = |last: Option<&str>| {
-        let found = token_store.values_of(&endpoint, "acme--ci", last).unwrap();
+    let of = |last: Option<&str>, manager: Digest| {
+        let found = token_store
+            .values_of(&endpoint, "acme--ci", last, manager)
+            .unwrap();
         (found.0, found.1.len())
     };
-    assert_eq!(of(None), (vec!["a".into(), "b".into()], 2));
-    assert_eq!(of(Some("2222")), (vec!["b".into()], 1));
-    assert_eq!(of(Some("4444")), (vec![], 0));
+    let other = token("5555").digest();
+    assert_eq!(of(None, token("2222").digest()), (vec!["a".into()], 1));
+    assert_eq!(of(None, other), (vec!["a".into(), "b".into()], 2));
+    assert_eq!(of(Some("2222"), other), (vec!["b".into()], 1));
+    assert_eq!(of(Some("4444"), other), (vec![], 0));
 }
