@@ -10,6 +10,7 @@ use super::printable;
 use super::record::record_methods;
 use super::text;
 use crate::manage::{AccountToken, ServiceAccount};
+use crate::sanitize::redacted;
 
 /// An account of an organization that no person signs in to.
 #[pyclass(name = "ServiceAccount", module = "hubtoken", frozen, eq, hash)]
@@ -57,7 +58,7 @@ impl PyServiceAccount {
 
     fn __repr__(&self, py: Python<'_>) -> String {
         let text = format!("<ServiceAccount {:?}, id {}>", self.0.name, self.0.id);
-        printable::shown(py, text)
+        printable::shown(py, redacted(&text))
     }
 }
 }
@@ -138,7 +139,7 @@ impl PyServiceAccountToken {
     fn __repr__(&self, py: Python<'_>) -> String {
         let last4 = self.last4().map_or_else(String::new, |last4| format!(", \u{2026}{last4}"));
         let text = format!("<ServiceAccountToken {:?}, id {}{last4}>", self.0.name, self.0.id);
-        printable::shown(py, text)
+        printable::shown(py, redacted(&text))
     }
 }
 }

@@ -26,6 +26,7 @@ use crate::identity::{Options, Settings};
 use crate::live_tokens;
 use crate::manage::{IssuedToken, ServiceAccounts, TokenChange};
 use crate::process_state;
+use crate::sanitize::redacted;
 use crate::target::Target;
 
 /// Returns the service accounts of an organization, to read and to change them. Sends no request.
@@ -172,7 +173,7 @@ fn issued(py: Python<'_>, issued: IssuedToken) -> PyResult<(PyHubToken, PyServic
             "the token {:?} ({}) has a value now that nobody has: rotate it, or delete it",
             issued.info.name, issued.info.id
         );
-        noted(py, error, printable::shown(py, note))
+        noted(py, error, printable::shown(py, redacted(&note)))
     })?;
     live_tokens::register(&issued.credential);
     Ok((

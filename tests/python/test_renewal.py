@@ -17,13 +17,15 @@ import pytest
 
 import hubtoken
 from tests.environment import child_environment
-from tests.python.helpers import PROGRAMS, ROOT, ambient, leaks
+from tests.python.helpers import PROGRAMS, ROOT, ambient, leaks, run_program
 from tests.python.issuer import HOUR, Issuer, access, log_in, refresh, refusal
 from tests.python.servers import Server, http, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.python.servers import Request
 
 DAY = 24 * HOUR
 MINUTE = 60
@@ -265,6 +267,28 @@ def test_the_command_renews(server: Server, issuer: Issuer, home: Path) -> None:
     assert (done.stdout, done.returncode) == ("", 1)
     assert "hubtoken login" in done.stderr
     assert not leaks(done.stderr, access(7), refresh(7))
+
+
+def test_an_object_that_is_kept_has_the_current_value(issuer: Issuer, home: Path) -> None:
+    """Service accounts take their token once, and use it for as long as they are kept."""
+
+    def answered(request: Request) -> bytes:
+        return http(200, "[]") if "service-accounts" in request.path else issuer(request)
+
+    start = int(time.time())
+    with serving(answered) as server:
+        log_in(home, start + 30 * DAY)
+        done = run_program(
+            "managing_for_days",
+            home,
+            [start * 1000, (start + 30 * DAY - HOUR) * 1000, (start + 31 * DAY) * 1000],
+            HF_ENDPOINT=server.endpoint,
+            HUBTOKEN_TEST_CLOCK=str(home / "clock"),
+        )
+        assert done.returncode == 0, done.stderr
+        asked = [request for request in server.requests if "service-accounts" in request.path]
+        values = [request.authorization for request in asked]
+        assert values == [f"Bearer {access(number)}" for number in range(3)]
 
 
 def test_two_processes_hold_an_eight_hour_token_for_a_week(

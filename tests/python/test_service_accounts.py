@@ -8,6 +8,9 @@ import logging
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +18,13 @@ import pytest
 import hubtoken
 from hubtoken import errors
 from hubtoken.hub import Hub
-from tests.environment import fake_token
+from tests.environment import HANG_LIMIT, child_environment, fake_token
 from tests.python.helpers import leaks
 from tests.python.servers import http, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from hubtoken import HubToken, ServiceAccounts
     from tests.python.servers import Request
@@ -233,7 +237,8 @@ def test_a_lost_answer_is_not_taken_for_a_refusal() -> None:
         token = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
         accounts = hubtoken.service_accounts("acme", token)
         half = http(201, json.dumps({"token": value}), length=1_000)
-        for answer in (b"", half, http(503), http(201, json.dumps({"tokens": value}))):
+        told = http(503, json.dumps({"error": f"made {value}"}))
+        for answer in (b"", half, told, http(201, json.dumps({"tokens": value}))):
             answers["next"] = answer
             with pytest.raises(errors.VerdictUnknownError, match="may have been created") as lost:
                 accounts.create_token(ID)
@@ -251,6 +256,67 @@ def test_a_lost_answer_is_not_taken_for_a_refusal() -> None:
     assert "may have" not in str(gone.value)
 
 
+def test_a_hub_that_hangs_may_have_done_it() -> None:
+    gate = threading.Event()
+
+    def hanging(_: Request) -> bytes:
+        gate.wait(HANG_LIMIT)
+        return b""
+
+    with serving(hanging) as server:
+        token = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
+        accounts = hubtoken.service_accounts("acme", token, timeout=0.05)
+        try:
+            with pytest.raises(errors.HubUnreachableError, match="may have been created"):
+                accounts.create_token(ID)
+            with pytest.raises(errors.HubUnreachableError, match="may have been created"):
+                accounts.create("ci")
+            with pytest.raises(errors.HubUnreachableError) as unanswered:
+                accounts.list()
+            assert "may have" not in str(unanswered.value)
+        finally:
+            gate.set()
+
+
+def test_offline_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with serving(lambda _: b"") as server:
+        token = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
+        accounts = hubtoken.service_accounts("acme", token)
+        calls: list[Callable[[], Any]] = [
+            accounts.list,
+            lambda: accounts.get(ID),
+            lambda: accounts.create("ci"),
+            lambda: accounts.create_token(ID),
+            lambda: accounts.rotate_token(ID, ID),
+            lambda: accounts.change_token(ID, ID, name="x"),
+            lambda: accounts.delete_token(ID, ID),
+            lambda: accounts.delete(ID),
+        ]
+        for call in calls:
+            with pytest.raises(errors.OfflineError) as refused:
+                call()
+            assert "may have" not in str(refused.value)
+        assert server.requests == []
+
+
+def test_a_name_that_holds_a_token_is_not_sent() -> None:
+    with serving(lambda _: b"") as server:
+        token = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
+        accounts = hubtoken.service_accounts("acme", token)
+        calls: list[Callable[[], Any]] = [
+            lambda: accounts.create(token.reveal()),
+            lambda: accounts.create("ci", f"with {token.reveal()}"),
+            lambda: accounts.create_token(ID, token.reveal()),
+            lambda: accounts.change_token(ID, ID, name=token.reveal()),
+        ]
+        for call in calls:
+            with pytest.raises(ValueError, match="holds a token") as refused:
+                call()
+            assert leaks(str(refused.value), token.reveal()) == []
+        assert server.requests == []
+
+
 def test_ctrl_c_leaves_no_token_that_nobody_knows_of() -> None:
     value = f"hf_app_{'Lost' * 8}"
     token = {"_id": ID, "displayName": "runner", "last4": "Lost"}
@@ -265,12 +331,48 @@ def test_ctrl_c_leaves_no_token_that_nobody_knows_of() -> None:
     with serving(answered) as server:
         manager = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
         accounts = hubtoken.service_accounts("acme", manager)
-        for call in (
+        calls: list[Callable[[], Any]] = [
             lambda: accounts.create_token(ID, "runner"),
             lambda: accounts.rotate_token(ID, "runner"),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(KeyboardInterrupt) as stopped:
                 call()
             notes = " ".join([*getattr(stopped.value, "__notes__", []), str(stopped.value)])
             assert f'the token "runner" ({ID}) has a value now that nobody has' in notes
             assert leaks(notes, value) == []
+
+
+def test_what_somebody_wrote_on_the_hub_is_masked(home: Path) -> None:
+    value = fake_token()
+    token = {"_id": ID, "displayName": f"of {value}", "last4": value}
+    account: dict[str, object] = {"_id": ID, "user": "acme--ci", "accessTokens": [token]}
+    account |= {"name": value, "description": f"with {value}"}
+    listed = json.dumps([account])
+
+    def answered(request: Request) -> bytes:
+        return http(200, json.dumps(account) if request.path.endswith(ID) else listed)
+
+    with serving(answered) as server:
+        manager = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
+        accounts = hubtoken.service_accounts("acme", manager)
+        [one] = accounts.list()
+        shown = accounts.get(ID)
+        assert shown.tokens is not None
+        assert leaks(repr((one, shown, shown.tokens)), value) == []
+        assert shown.tokens[0].last4 == value[-4:]
+        for arguments in (("list", "acme"), ("show", "acme", ID)):
+            for form in ((), ("--json",)):
+                done = subprocess.run(
+                    [sys.executable, "-m", "hubtoken", "service-accounts", *arguments, *form],
+                    check=False,
+                    env=child_environment(
+                        home, HF_ENDPOINT=server.endpoint, HF_TOKEN=manager.reveal()
+                    ),
+                    cwd=home,
+                    capture_output=True,
+                    text=True,
+                    timeout=HANG_LIMIT,
+                )
+                assert done.returncode == 0, done.stderr
+                assert leaks(done.stdout + done.stderr, value) == []

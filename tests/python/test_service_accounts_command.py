@@ -228,6 +228,22 @@ def test_ctrl_c_at_a_full_pipe_says_what_is_left_to_do(company: Company) -> None
         del reading
 
 
+def test_no_value_takes_the_place_of_another(company: Company) -> None:
+    """Also in processes that choose a name at the same time."""
+    started = [company.start(*CREATE, "--json") for _ in range(4)]
+    names = []
+    for process in started:
+        with process:
+            out, err = process.communicate(timeout=HANG_LIMIT)
+            assert process.returncode == 0, out + err
+            names += json.loads(out)["stored_as"]
+    stored = company.stored()
+    assert sorted(stored) == sorted(names)
+    assert len(set(stored.values())) == 4
+    assert all(company.is_alive(value) for value in stored.values())
+    assert {value[-4:] for value in stored.values()} == {token.last4 for token in company.tokens()}
+
+
 def account() -> dict[str, object]:
     """An account with a token, as a Hub describes it."""
     token = {"_id": TOKEN, "displayName": "runner", "last4": "abcd", "permissions": ["repo.write"]}

@@ -196,7 +196,8 @@ fn delete(
     let forgotten = Forgotten::of(&manager, context, &account, None);
     forgotten.warn(output);
     if output.is_json() {
-        let deleted = json!({ "id": account.id, "user": account.user, "name": account.name });
+        let deleted =
+            json!({ "id": account.id, "user": account.user, "name": redacted(&account.name) });
         let object = json!({ "deleted": deleted, "removed": forgotten.names_json() });
         manager.show_object(output, object, &forgotten.warnings);
     } else {

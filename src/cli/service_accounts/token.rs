@@ -233,7 +233,7 @@ fn show_issued(
     let names: Vec<String> = delivered.names.iter().map(|name| redacted(name)).collect();
     if output.is_json() {
         let object = json!({
-            "account": { "id": account.id, "user": account.user, "name": account.name },
+            "account": { "id": account.id, "user": account.user, "name": redacted(&account.name) },
             "token": view::token_json(&issued.info),
             "stored_as": names,
             "active": delivered.active,
@@ -323,7 +323,7 @@ fn delete(
     let forgotten = Forgotten::of(&manager, context, &account, Some(token));
     forgotten.warn(output);
     if output.is_json() {
-        let deleted = json!({ "id": token.id, "name": token.name });
+        let deleted = json!({ "id": token.id, "name": redacted(&token.name) });
         let object = json!({ "deleted": deleted, "removed": forgotten.names_json() });
         manager.show_object(output, object, &forgotten.warnings);
     } else {

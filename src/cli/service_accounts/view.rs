@@ -1,6 +1,7 @@
 //! Service accounts and their tokens as JSON and as text.
 //!
-//! The JSON fields have the names of the Python attributes.
+//! The JSON fields have the names of the Python attributes. A text that somebody wrote on the Hub may hold
+//! a token, which is masked.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -8,6 +9,7 @@ use time::OffsetDateTime;
 use crate::cli::identity::{date, timestamp};
 use crate::cli::layout::Layout;
 use crate::manage::{AccountToken, ServiceAccount};
+use crate::sanitize::redacted;
 use crate::token::ELLIPSIS;
 
 /// An account; its tokens are `null` in a list of accounts, which has none.
@@ -16,8 +18,8 @@ pub fn account_json(account: &ServiceAccount) -> Value {
     json!({
         "id": account.id,
         "user": account.user,
-        "name": account.name,
-        "description": account.description,
+        "name": redacted(&account.name),
+        "description": account.description.as_deref().map(redacted),
         "created_at": account.created_at.and_then(timestamp),
         "tokens": tokens.map(|tokens| tokens.iter().map(token_json).collect::<Vec<_>>()),
     })
@@ -27,7 +29,7 @@ pub fn account_json(account: &ServiceAccount) -> Value {
 pub fn token_json(token: &AccountToken) -> Value {
     json!({
         "id": token.id,
-        "name": token.name,
+        "name": redacted(&token.name),
         "created_at": token.created_at.and_then(timestamp),
         "last_used_at": token.last_used_at.and_then(timestamp),
         "expires_at": token.expires_at.and_then(timestamp),
@@ -47,7 +49,7 @@ pub fn table(page: &mut Layout, accounts: &[ServiceAccount]) {
         .iter()
         .map(|account| {
             vec![
-                account.name.clone(),
+                redacted(&account.name),
                 account.user.clone(),
                 moment(account.created_at),
                 account.id.clone(),
@@ -59,11 +61,11 @@ pub fn table(page: &mut Layout, accounts: &[ServiceAccount]) {
 
 /// An account and its tokens.
 pub fn account_page(page: &mut Layout, account: &ServiceAccount) {
-    page.strong_row("name", &account.name);
+    page.strong_row("name", &redacted(&account.name));
     page.row("user", &account.user);
     page.row("id", &account.id);
     if let Some(description) = &account.description {
-        page.row("description", description);
+        page.row("description", &redacted(description));
     }
     page.row("created", &moment(account.created_at));
     let tokens = account.tokens.as_deref().unwrap_or_default();
@@ -80,7 +82,7 @@ pub fn account_page(page: &mut Layout, account: &ServiceAccount) {
 pub fn token_rows(page: &mut Layout, token: &AccountToken) {
     let mask = token.last4.as_deref();
     let mask = mask.map_or_else(String::new, |last4| format!("  {ELLIPSIS}{last4}"));
-    page.strong_row("token", &format!("{}{mask}", token.name));
+    page.strong_row("token", &format!("{}{mask}", redacted(&token.name)));
     page.row("id", &token.id);
     page.row("may", &listed(&token.permissions));
     if !token.repo_ids.is_empty() {

@@ -188,7 +188,7 @@ impl HubApi {
                     "that takes an administrator of {organization}, with a write token or with \
                      `{permission}`"
                 ),
-                "Create a token that has it",
+                "If you are one, create such a token",
                 format!(
                     "/settings/tokens/new?tokenType=fineGrained&orgs={organization}\
                      &orgPermissions={permission}"

@@ -15,6 +15,8 @@ use crate::timestamp;
 
 /// The longest ID that is used in a path. The Hub's have 24 characters.
 const MAXIMUM_ID: usize = 64;
+/// How many of a value's last characters may be shown.
+const LAST: usize = 4;
 
 /// An account of an organization that no person signs in to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,12 +124,24 @@ impl AccountToken {
             repo_ids: texts(value, "repoIds"),
             repo_permissions: texts(value, "repoPermissions"),
             endpoint_patterns: texts(value, "endpointPatterns"),
-            last4: text(value, "last4"),
+            last4: text(value, "last4").map(|text| last_characters(&text)),
             skip_network_security: value
                 .get("skipNetworkSecurity")
                 .and_then(Value::as_bool)
                 .unwrap_or_default(),
         })
+    }
+
+    /// Whether a text of it repeats a value.
+    pub(super) fn holds(&self, value: &str) -> bool {
+        let lists = [
+            &self.permissions,
+            &self.repo_ids,
+            &self.repo_permissions,
+            &self.endpoint_patterns,
+        ];
+        let texts = lists.into_iter().flatten().chain([&self.id, &self.name]);
+        texts.into_iter().any(|text| text.contains(value))
     }
 
     /// A token of which a Hub says the value and nothing else.
@@ -194,6 +208,12 @@ fn texts(value: &Value, field: &str) -> Vec<String> {
         .collect()
 }
 
+/// The last four characters, of which a mask has no more either.
+pub(super) fn last_characters(text: &str) -> String {
+    let more = text.chars().count().saturating_sub(LAST);
+    text.chars().skip(more).collect()
+}
+
 /// A text that a terminal may show.
 fn plain(text: &str) -> String {
     replace_controls(text).into_owned()
@@ -222,7 +242,7 @@ mod tests {
             "_id": id, "user": "acme--ci", "name": "CI", "email": "x@y.invalid", "description": "d",
             "createdAt": "2026-01-02T03:04:05.000Z", "accessTokens": [
                 { "_id": id, "displayName": "a\u{1b}[31m", "role": "fineGrained", "permissions": ["repo.write", 1],
-                  "last4": "wXyZ", "lastUsedAt": "2026-01-03T03:04:05.000Z" },
+                  "last4": "FakeFakewXyZ", "lastUsedAt": "2026-01-03T03:04:05.000Z" },
                 { "displayName": "without an ID" },
                 "nothing",
             ],
@@ -233,6 +253,7 @@ mod tests {
         assert_eq!(tokens.len(), 1);
         assert!(!tokens[0].name.contains('\u{1b}'));
         assert_eq!(tokens[0].permissions, ["repo.write"]);
+        assert_eq!(tokens[0].last4.as_deref(), Some("wXyZ"));
         assert_eq!(tokens[0].last_used_at.unwrap().day(), 3);
     }
 

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::hub_api::{HubApi, Operation};
 use super::name_lookup::only;
-use super::service_account::{AccountToken, ServiceAccount, id, is_object_id};
+use super::service_account::{AccountToken, ServiceAccount, id, is_object_id, last_characters};
 use super::token_change::TokenChange;
 use crate::credential::Credential;
 use crate::error::Error;
@@ -325,11 +325,15 @@ impl ServiceAccounts {
         let read = || {
             let issued: IssuedAnswer = serde_json::from_slice(&body).ok()?;
             let value = Zeroizing::new(issued.token);
+            let token = Token::parse(&value).ok().flatten()?;
             let info = AccountToken::parse(&issued.token_info);
-            Some((Token::parse(&value).ok().flatten()?, info))
+            Some((info.filter(|info| !info.holds(token.expose())), token))
         };
-        let (token, info) = read().ok_or_else(|| self.api.unreadable(operation, &head))?;
-        let info = known(info);
+        let (info, token) = read().ok_or_else(|| self.api.unreadable(operation, &head))?;
+        let mut info = known(info);
+        if info.last4.is_none() && token.mask().ends_with(&last_characters(token.expose())) {
+            info.last4 = Some(last_characters(token.expose()));
+        }
         let credential = Credential {
             token,
             source: Source::Argument,

@@ -232,10 +232,12 @@ fn a_value_is_kept_whatever_else_an_answer_has() {
         assert_eq!(created.info.name, "runner");
         let rotated = accounts.rotate_token(ACCOUNT, "runner", never).unwrap();
         assert_eq!(rotated.credential.token.expose(), VALUE);
+        assert_eq!(rotated.info.id, TOKEN);
         assert_eq!(
-            (rotated.info.id.as_str(), rotated.info.last4),
-            (TOKEN, None)
+            rotated.info.last4.as_deref(),
+            Some(&VALUE[VALUE.len() - 4..])
         );
+        assert!(!format!("{created:?} {rotated:?}").contains("FakeFake"));
         assert_eq!(rotated.info.permissions, ["repo.write"]);
     }
 }
