@@ -183,6 +183,50 @@ def test_a_terminal_is_no_descriptor_for_a_value(company: Company) -> None:
     assert company.tokens() == []
 
 
+def test_a_terminal_shows_it_if_it_is_asked_to(company: Company) -> None:
+    controller, terminal = os.openpty()
+    with os.fdopen(controller, "rb", buffering=0) as screen:
+        with subprocess.Popen(
+            [*COMMAND, *CREATE, "--reveal"],
+            env=company.environment,
+            cwd=company.home,
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=subprocess.PIPE,
+        ) as process:
+            os.close(terminal)
+            shown = b""
+            while b"\n" not in shown:
+                shown += screen.read(65536)
+            _, err = process.communicate(timeout=HANG_LIMIT)
+        assert process.returncode == 0, err
+    value = shown.decode().splitlines()[0]
+    assert company.is_alive(value)
+    assert leaks(err, value) == []
+    assert company.stored() == {}
+
+
+def test_a_question_is_answered_at_the_terminal(company: Company) -> None:
+    for answer, code, left in (("n", 2, 1), ("y", 0, 0)):
+        controller, terminal = os.openpty()
+        os.write(controller, f"{answer}\n".encode())
+        with subprocess.Popen(
+            [*COMMAND, "delete", "acme", "ci"],
+            env=company.environment,
+            cwd=company.home,
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            _, err = process.communicate(timeout=HANG_LIMIT)
+        os.close(controller)
+        os.close(terminal)
+        assert process.returncode == code, err
+        assert "Delete the service account `ci`" in err
+        assert len(company.accounts.list()) == left
+
+
 @pytest.mark.parametrize("blocking", [True, False])
 def test_a_full_pipe_is_waited_for(company: Company, blocking: bool) -> None:
     with pipe() as (reading, writing):
