@@ -49,6 +49,7 @@ __all__ = [
     "login",
     "logout",
     "main",
+    "move_token",
     "normalized_endpoint",
     "printable",
     "process_objects",
@@ -1791,6 +1792,9 @@ class StoredToken:
         It distinguishes tokens in a log.
         """
     @property
+    def keyring(self, /) -> bool:
+        """Whether its value is in the system's keyring, and not in the file."""
+    @property
     def name(self, /) -> str:
         """The name."""
     @property
@@ -1819,7 +1823,9 @@ class StoredToken:
         """
     @property
     def token(self, /) -> HubToken:
-        """The token."""
+        """The token. If its value is in the system's keyring, this asks the keyring, which may ask the
+        user.
+        """
     @property
     def user(self, /) -> str | None:
         """The account; `None` if `huggingface_hub` stored the token."""
@@ -2363,6 +2369,7 @@ def login(
     repo: str | None = None,
     repo_type: Literal["model", "dataset", "space"] = "model",
     permissions: list[str] | tuple[str, ...] | None = None,
+    keyring: bool = False,
     skip_if_logged_in: bool | None = None,
     new_session: bool | None = None,
 ) -> StoredToken:
@@ -2397,6 +2404,10 @@ def login(
         repo_type: The type of the repository.
         permissions: The Hub's permissions that it is to have, such as
             `["inference.serverless.write"]`; those that concern repositories on `repo`.
+        keyring: Whether to store it in the system's keyring instead of the file. It is then used by
+            its name (`profile=`), and not the active token, because `huggingface_hub` reads that
+            from a file. `HUBTOKEN_SOURCE_TIMEOUT` sets how long to wait for the keyring, in
+            seconds (60).
         skip_if_logged_in: An option of `huggingface_hub`. `True` is an error unless `token` is
             given: a prompt is never skipped here.
         new_session: The same option of earlier versions of `huggingface_hub`, where `False` skips
@@ -2406,7 +2417,8 @@ def login(
         The stored token.
 
     Raises:
-        TypeError: The prompt should be skipped.
+        TypeError: The prompt should be skipped; or git should have a copy of a token that is to be
+            in the keyring.
         hubtoken.errors.LoginError: The login in the browser was denied, its code expired, or the Hub
             refused it; `error_code` says which (RFC 8628, section 3.5). Nothing was stored.
         hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token, and the Hub
@@ -2418,7 +2430,8 @@ def login(
             offline); nothing was stored.
         hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
             that of the given `HubToken`.
-        hubtoken.errors.StoreError: The files cannot be read or written.
+        hubtoken.errors.StoreError: The files cannot be read or written; or the keyring is locked,
+            missing, silent, or not asked because this is a CI job.
         TypeError: `token` is neither text nor a `HubToken`.
         ValueError: `role`, `repo`, `repo_type` or a permission is not a valid one, or `repo` is given
             without a role or a permission that is needed on it.
@@ -2468,6 +2481,34 @@ def main() -> int:
 
     Returns:
         The exit code: 0 yes or done, 1 no, 2 wrong usage, 3 unknown, 130 interrupted.
+    """
+
+def move_token(name: str, *, keyring: bool) -> None:
+    """Moves a stored token to the system's keyring, or back to the file.
+
+    In the keyring it is used by its name (`profile=`). It is not the active token there, because
+    `huggingface_hub` reads that from a file: if it was, none is active afterwards. The value is
+    written to its new place and read back before it is removed from the old one, so that a crash
+    leaves it in at least one of them.
+
+    Args:
+        name: The stored token.
+        keyring: `True` for the system's keyring, `False` for the file.
+
+    Raises:
+        hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
+        hubtoken.errors.StoreError: The keyring is locked, missing or silent, its prompt was dismissed,
+            or this is a CI job (`CI` is set); or the token renews itself, which the file is needed
+            for; or the files cannot be read or written.
+
+    Example:
+        >>> import hubtoken
+        >>> try:
+        ...     hubtoken.move_token("ci", keyring=True)
+        ... except hubtoken.TokenNotFoundError as error:
+        ...     print(error)
+        there is no stored token `ci`: no token is stored
     """
 
 def normalized_endpoint(text: str) -> str:
@@ -2900,7 +2941,7 @@ def service_accounts(
 def stored_tokens() -> list[StoredToken]:
     """Returns the tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
 
-    No request is sent, no command is run, and no notebook is asked. A stored value that is not a
+    No request is sent, no command is run, and neither a notebook nor the keyring is asked. A stored value that is not a
     token is left out with a warning.
 
     Returns:

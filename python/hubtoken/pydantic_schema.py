@@ -99,6 +99,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "active": bool,
         "selected": bool,
         "verified": bool | None,
+        "keyring": bool,
     },
     "Trace": {
         "steps": ["TraceStep"],

@@ -6,8 +6,8 @@ use super::context::Context;
 use super::exit_code::Code;
 use super::output::Output;
 use super::{
-    explain, git_credential, hub, list, login, logout, oidc, rename, require, revoke, run,
-    service_accounts, setup_git, status, switch, token, use_profile, whoami,
+    explain, git_credential, hub, list, login, logout, move_token, oidc, rename, require, revoke,
+    run, service_accounts, setup_git, status, switch, token, use_profile, whoami,
 };
 
 /// The whole command line.
@@ -86,6 +86,8 @@ pub enum Command {
     Use(use_profile::Args),
     /// Give a stored token another name
     Rename(rename::Args),
+    /// Move a stored token to the system's keyring, or back to the file
+    Move(move_token::Args),
     /// Print the token
     Token(token::Args),
     /// Run a command with the token in its environment
@@ -116,6 +118,7 @@ pub fn dispatch(verb: Command, context: &Context<'_>, output: &Output<'_, '_>) -
         Command::Switch(arguments) => switch::run(&arguments, context, output),
         Command::Use(arguments) => use_profile::run(&arguments, context, output),
         Command::Rename(arguments) => rename::run(&arguments, context, output),
+        Command::Move(arguments) => move_token::run(&arguments, context, output),
         Command::Token(arguments) => token::run(&arguments, context, output),
         Command::Run(arguments) => run::run(&arguments, context, output),
         Command::Oidc(_) => oidc::run(context, output),

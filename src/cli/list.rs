@@ -11,7 +11,6 @@ use super::output::Output;
 use super::stored::{Stored, moment};
 use crate::sanitize::redacted;
 use crate::store::Entry;
-use crate::token::Token;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -24,7 +23,8 @@ No request is sent. User, role and age are what the Hub reported at login, or si
 program on this machine that used hubtoken. A token that `hf auth login` stored shows `-` until
 then, and one that was stored with --no-verify shows `unverified`. The star marks the token that is
 used here when none is given. If that is not a stored one, a line says what it is: a variable, a
-configuration file, a command. Exit codes: 0 even if there is none; 2 the files cannot be read.")]
+configuration file, a command. The values of some tokens are in the system's keyring, which is not
+asked. Exit codes: 0 even if there is none; 2 the files cannot be read.")]
 pub struct Args {}
 
 /// Runs the verb.
@@ -81,6 +81,15 @@ pub fn run(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failu
     Ok(Code::Success)
 }
 
+/// The mask, or where the value is.
+pub fn shown_value(entry: &Entry) -> String {
+    match &entry.token {
+        Ok(token) => token.mask(),
+        Err(_) if entry.keyring.is_some() => "in the keyring".to_owned(),
+        Err(_) => "broken".to_owned(),
+    }
+}
+
 fn row(entry: &Entry, is_active: bool, now: OffsetDateTime) -> Vec<String> {
     let is_unverified = entry.verified == Some(false);
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -98,10 +107,7 @@ fn row(entry: &Entry, is_active: bool, now: OffsetDateTime) -> Vec<String> {
     vec![
         if is_active { "*" } else { "" }.to_owned(),
         redacted(&entry.name),
-        entry
-            .token
-            .as_ref()
-            .map_or_else(|_| "broken".to_owned(), Token::mask),
+        shown_value(entry),
         known(&entry.user),
         if is_unverified {
             "unverified".to_owned()

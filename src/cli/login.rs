@@ -52,7 +52,8 @@ them, and waits for the token to be pasted. A token that lacks what was asked fo
 what it can do beyond that is a warning.
 
 The token becomes the active one, unless it belongs to another Hub than HF_ENDPOINT: every library
-would send it to the wrong one. With --no-verify nothing is asked, so it is stored even if the Hub
+would send it to the wrong one. With --keyring its value is in the system's keyring, and it is used
+by its name (`hubtoken use`, --profile). With --no-verify nothing is asked, so it is stored even if the Hub
 cannot be reached, as `unverified` until hubtoken has learned whose it is. `hubtoken setup-git`
 makes git ask hubtoken each time, which --add-to-git-credential does not: it gives git's own helper
 a copy, as `hf auth login` does. Exit codes: 0 it is stored; 1 the Hub rejects it, or
@@ -71,6 +72,9 @@ pub struct Args {
     /// Store it without asking the Hub about it
     #[arg(long)]
     no_verify: bool,
+    /// Store it in the system's keyring instead of the file; it is then used by its name
+    #[arg(long, conflicts_with = "add_to_git_credential")]
+    keyring: bool,
     /// Give git's own credential helper a copy
     #[arg(long)]
     add_to_git_credential: bool,
@@ -118,7 +122,7 @@ pub fn run(
         name::check(name)?;
     }
     let requested = arguments.requested()?;
-    let token_store = token_context::token_store(context)?;
+    let token_store = token_context::token_store(context)?.saving_in_keyring(arguments.keyring);
     token_store.check_home()?;
     if let Some(warning) = context.resolver.insecure_warning(&endpoint) {
         output.warning(&warning);
@@ -174,6 +178,7 @@ pub fn run(
             "name": redacted(&saved.name),
             "active": in_effect.as_ref().is_some_and(is_active),
             "selected": saved.active,
+            "keyring": arguments.keyring,
             "verified": saved.record.verified,
             "stored_in": token_store.path().map(|path| path.display().to_string()),
             "git_helper": git.as_ref().and_then(own_helper),
@@ -354,6 +359,12 @@ fn browser_login(
     endpoint: &Endpoint,
     has_prompt: bool,
 ) -> Result<Given, Failure> {
+    if arguments.keyring {
+        return Err(Failure::Usage(login::no_browser_login_in_keyring(
+            endpoint,
+            "paste it, or pass it on standard input with --token-stdin",
+        )));
+    }
     let settings = BrowserSettings::read(context.environment);
     let client = context.client();
     let login = match BrowserLogin::begin(&client, endpoint, &settings, context.interrupt) {

@@ -33,6 +33,7 @@ mod layout;
 mod list;
 mod login;
 mod logout;
+mod move_token;
 mod oidc;
 mod output;
 mod rename;

@@ -16,6 +16,7 @@ use super::exit_code::Code;
 use super::git_helpers;
 use super::identity::{identity_json, identity_rows, token_json};
 use super::layout::Layout;
+use super::list::shown_value;
 use super::output::Output;
 use super::stored::{Stored, moment};
 use super::token_context::{self, Session};
@@ -30,7 +31,6 @@ use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
 use crate::sanitize::{redacted, redacted_path};
 use crate::store::Entry;
-use crate::token::Token;
 use crate::trace::{SourceStatus, Trace};
 
 /// The verb's arguments.
@@ -218,8 +218,13 @@ impl Report {
                 } else {
                     ""
                 };
+                let place = if entry.keyring.is_some() {
+                    ", in the keyring"
+                } else {
+                    ""
+                };
                 let name = redacted(&entry.name);
-                page.row("stored as", &format!("`{name}`{unverified}"));
+                page.row("stored as", &format!("`{name}`{unverified}{place}"));
             }
         } else {
             page.row("token", "none");
@@ -264,10 +269,7 @@ impl Report {
             return;
         };
         let known = |entry: &Entry| {
-            let mask = match &entry.token {
-                Ok(token) => Token::mask(token),
-                Err(_) => "broken".to_owned(),
-            };
+            let mask = shown_value(entry);
             let role = entry.role.as_deref().unwrap_or("no role");
             match &entry.user {
                 Some(user) => format!("{mask}, {user} ({role})"),

@@ -60,17 +60,21 @@ impl Stored {
 
     /// Whether a stored token is the one that is used when none is given.
     pub fn is_active(&self, entry: &Entry) -> bool {
-        match (&self.in_effect, &entry.token) {
-            (Ok(in_effect), Ok(token)) => in_effect.is(token),
-            _ => false,
+        let Ok(in_effect) = &self.in_effect else {
+            return false;
+        };
+        match &entry.token {
+            Ok(token) => in_effect.is(token),
+            Err(_) => in_effect.is_in_keyring(entry),
         }
     }
 
     /// The stored tokens with the value of `token`.
     pub fn with_value(&self, token: &Token) -> impl Iterator<Item = &Entry> {
-        self.entries
-            .iter()
-            .filter(move |entry| entry.token.as_ref().is_ok_and(|stored| stored == token))
+        self.entries.iter().filter(move |entry| match &entry.token {
+            Ok(stored) => stored == token,
+            Err(_) => entry.keyring == Some(token.digest()),
+        })
     }
 
     /// The token in effect as JSON: its mask and its source.
@@ -102,7 +106,11 @@ impl Stored {
                     "selected": entry.active,
                     "verified": entry.verified,
                     "stored_in": self.path.display().to_string(),
-                    "problem": entry.token.as_ref().err().map(ToString::to_string),
+                    "keyring": entry.keyring.is_some(),
+                    "problem": match &entry.token {
+                        Err(problem) if entry.keyring.is_none() => Some(problem.to_string()),
+                        _ => None,
+                    },
                 })
             })
             .collect()
@@ -217,10 +225,11 @@ pub fn moment(seconds: i64) -> Option<OffsetDateTime> {
 
 /// Replaces what was recorded at login by what this machine has learned since.
 fn update(entry: &mut Entry, client: &Client, settings: &Settings) {
-    let Ok(token) = &entry.token else {
+    let digest = entry.token.as_ref().map(Token::digest).ok();
+    let Some(digest) = entry.keyring.or(digest) else {
         return;
     };
-    let Some(known) = client.known(token.digest(), &entry.endpoint, settings) else {
+    let Some(known) = client.known(digest, &entry.endpoint, settings) else {
         return;
     };
     let known = login::metadata(&known);

@@ -26,6 +26,7 @@ use crate::resolve::placed::shadow_warning;
 use crate::resolve::project_defaults::Defaults;
 use crate::resolve::trust::Trust;
 use crate::resolve::{Argument, Inputs, Request, TOKEN_VARIABLES, ambient_endpoint};
+use crate::store::keyring::KeyringAccess;
 use crate::store::token_store::TokenStore;
 use crate::trace::Trace;
 
@@ -250,7 +251,8 @@ pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options 
 pub fn token_store<'a>(context: &Context<'a>) -> Result<TokenStore<'a>, Error> {
     let ambient = ambient_endpoint(context.environment)?;
     let paths = Paths::new(context.environment);
-    let token_store = TokenStore::new(&paths, ambient, context.interrupt);
+    let token_store = TokenStore::new(&paths, ambient, context.interrupt)
+        .with_keyring(KeyringAccess::read(context.environment));
     let settings = Settings::read(context.environment);
     Ok(token_store.learning_from(login::learned(context.client(), settings)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::IntoPyObjectExt as _;
-use pyo3::exceptions::{PyEOFError, PyException, PyNotImplementedError};
+use pyo3::exceptions::{PyEOFError, PyException, PyNotImplementedError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use time::OffsetDateTime;
@@ -72,6 +72,7 @@ pub fn given(
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<Endpoint>,
     requested: Option<Requested<'_>>,
+    in_keyring: bool,
     signals: &Arc<Signals>,
 ) -> PyResult<Given> {
     let token = token.map(unwrapped::<PyHubToken>).transpose()?;
@@ -102,6 +103,10 @@ pub fn given(
             );
             match ask(py, &line)? {
                 Some(typed) if !typed.trim().is_empty() => pasted(py, &typed, endpoint),
+                _ if in_keyring => Err(PyValueError::new_err(login::no_browser_login_in_keyring(
+                    &endpoint,
+                    "paste it, or hand it over as token=",
+                ))),
                 typed => in_browser(py, process, endpoint, signals, typed.is_some()),
             }
         }

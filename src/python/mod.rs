@@ -115,7 +115,7 @@ mod _core {
     #[pymodule_export]
     use super::service_accounts::{PyServiceAccounts, service_accounts};
     #[pymodule_export]
-    use super::store::{login, logout, rename_token, stored_tokens, switch_token};
+    use super::store::{login, logout, move_token, rename_token, stored_tokens, switch_token};
     #[pymodule_export]
     use super::stored_token::PyStoredToken;
     #[pymodule_export]

@@ -1,4 +1,4 @@
-//! `login`, `logout`, `switch_token`, `rename_token` and `stored_tokens`.
+//! `login`, `logout`, `switch_token`, `rename_token`, `move_token` and `stored_tokens`.
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
 use crate::role::Role;
 use crate::source::Source;
+use crate::store::keyring::KeyringAccess;
 use crate::store::token_store::{Saved, TokenStore};
 use crate::store::{Entry, name as stored_name};
 use crate::token::Token;
@@ -67,6 +68,10 @@ use crate::token::Token;
 ///     repo_type: The type of the repository.
 ///     permissions: The Hub's permissions that it is to have, such as
 ///         `["inference.serverless.write"]`; those that concern repositories on `repo`.
+///     keyring: Whether to store it in the system's keyring instead of the file. It is then used by
+///         its name (`profile=`), and not the active token, because `huggingface_hub` reads that
+///         from a file. `HUBTOKEN_SOURCE_TIMEOUT` sets how long to wait for the keyring, in
+///         seconds (60).
 ///     skip_if_logged_in: An option of `huggingface_hub`. `True` is an error unless `token` is
 ///         given: a prompt is never skipped here.
 ///     new_session: The same option of earlier versions of `huggingface_hub`, where `False` skips
@@ -76,7 +81,8 @@ use crate::token::Token;
 ///     The stored token.
 ///
 /// Raises:
-///     TypeError: The prompt should be skipped.
+///     TypeError: The prompt should be skipped; or git should have a copy of a token that is to be
+///         in the keyring.
 ///     hubtoken.errors.LoginError: The login in the browser was denied, its code expired, or the Hub
 ///         refused it; `error_code` says which (RFC 8628, section 3.5). Nothing was stored.
 ///     hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token, and the Hub
@@ -88,7 +94,8 @@ use crate::token::Token;
 ///         offline); nothing was stored.
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
 ///         that of the given `HubToken`.
-///     hubtoken.errors.StoreError: The files cannot be read or written.
+///     hubtoken.errors.StoreError: The files cannot be read or written; or the keyring is locked,
+///         missing, silent, or not asked because this is a CI job.
 ///     TypeError: `token` is neither text nor a `HubToken`.
 ///     ValueError: `role`, `repo`, `repo_type` or a permission is not a valid one, or `repo` is given
 ///         without a role or a permission that is needed on it.
@@ -116,6 +123,7 @@ use crate::token::Token;
     repo: "str | None" = None,
     repo_type: "Literal['model', 'dataset', 'space']" = "model",
     permissions: "list[str] | tuple[str, ...] | None" = None,
+    keyring: "bool" = false,
     skip_if_logged_in: "bool | None" = None,
     new_session: "bool | None" = None,
 ) -> "StoredToken")]
@@ -134,12 +142,14 @@ pub fn login(
     #[pyo3(from_py_with = text::words)] repo: Option<&str>,
     #[pyo3(from_py_with = text::words)] repo_type: &str,
     #[pyo3(from_py_with = text::words)] permissions: Option<Vec<String>>,
+    keyring: bool,
     skip_if_logged_in: Option<bool>,
     new_session: Option<bool>,
 ) -> PyResult<PyStoredToken> {
     if token.is_none() {
         refuse_to_skip(skip_if_logged_in, new_session)?;
     }
+    check_copy(keyring, add_to_git_credential)?;
     if let Some(name) = name {
         stored_name::check(name).map_err(to_python)?;
     }
@@ -159,6 +169,7 @@ pub fn login(
         token,
         parse_endpoint(endpoint)?,
         requested.as_ref().map(|access| (access, &token_store)),
+        keyring,
         &signals,
     )?;
     let process = process.after_pid_check();
@@ -166,6 +177,7 @@ pub fn login(
     let environment = PythonEnvironment::current(py)?;
     let settings = Settings::read(&environment);
     let paths = Paths::new(&environment);
+    let access = KeyringAccess::read(&environment);
     let ambient = ambient_endpoint(&environment).map_err(to_python)?;
     let (given, interrupt) = (Arc::clone(&credential), Arc::clone(&signals));
     let (asked, name) = (Arc::clone(&process), name.map(str::to_owned));
@@ -189,7 +201,10 @@ pub fn login(
             (None, _) => Vec::new(),
         };
         let learned = checked::learned(Arc::clone(&asked.client), settings);
-        let token_store = TokenStore::new(&paths, ambient, &*interrupt).learning_from(learned);
+        let token_store = TokenStore::new(&paths, ambient, &*interrupt)
+            .learning_from(learned)
+            .with_keyring(access)
+            .saving_in_keyring(keyring);
         let saved = checked::store_issued(
             &token_store,
             &given,
@@ -226,15 +241,27 @@ pub fn login(
             login_token::print(py, &git.describe())?;
         }
     }
-    let entry = as_saved(saved, &credential);
+    let entry = as_saved(saved, &credential, keyring);
     PyStoredToken::new(entry, in_effect.as_ref()).map_err(to_python)
+}
+
+/// A token in the keyring has no copy elsewhere.
+fn check_copy(keyring: bool, add_to_git_credential: bool) -> PyResult<()> {
+    if keyring && add_to_git_credential {
+        return Err(PyTypeError::new_err(
+            "login() takes keyring=True or add_to_git_credential=True, and not both: git's helper \
+             would keep a copy in its own place. `hubtoken setup-git` needs no copy",
+        ));
+    }
+    Ok(())
 }
 
 /// What was stored, and not the entry as it is now listed: another process may have changed that
 /// already.
-fn as_saved(saved: Saved, credential: &Credential) -> Entry {
+fn as_saved(saved: Saved, credential: &Credential, in_keyring: bool) -> Entry {
     Entry {
         token: login_token::parse(credential.token.expose()),
+        keyring: in_keyring.then(|| credential.token.digest()),
         name: saved.name,
         endpoint: saved.record.endpoint,
         user: saved.record.user,
@@ -469,9 +496,55 @@ pub fn rename_token(
     Ok(renamed.name)
 }
 
+/// Moves a stored token to the system's keyring, or back to the file.
+///
+/// In the keyring it is used by its name (`profile=`). It is not the active token there, because
+/// `huggingface_hub` reads that from a file: if it was, none is active afterwards. The value is
+/// written to its new place and read back before it is removed from the old one, so that a crash
+/// leaves it in at least one of them.
+///
+/// Args:
+///     name: The stored token.
+///     keyring: `True` for the system's keyring, `False` for the file.
+///
+/// Raises:
+///     hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
+///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
+///     hubtoken.errors.StoreError: The keyring is locked, missing or silent, its prompt was dismissed,
+///         or this is a CI job (`CI` is set); or the token renews itself, which the file is needed
+///         for; or the files cannot be read or written.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> try:
+///     ...     hubtoken.move_token("ci", keyring=True)
+///     ... except hubtoken.TokenNotFoundError as error:
+///     ...     print(error)
+///     there is no stored token `ci`: no token is stored
+#[pyfunction]
+#[pyo3(signature = (name: "str", *, keyring: "bool") -> "None")]
+pub fn move_token(
+    py: Python<'_>,
+    #[pyo3(from_py_with = text::words)] name: &str,
+    keyring: bool,
+) -> PyResult<()> {
+    let signals = Signals::default();
+    let token_store = token_store(py, &signals, &process_state::current())?;
+    let moved = py
+        .detach(|| {
+            if keyring {
+                token_store.move_to_keyring(name)
+            } else {
+                token_store.move_to_file(name)
+            }
+        })
+        .map_err(|error| signals.to_python(error))?;
+    warn_of(py, &moved.warnings)
+}
+
 /// Returns the tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
 ///
-/// No request is sent, no command is run, and no notebook is asked. A stored value that is not a
+/// No request is sent, no command is run, and neither a notebook nor the keyring is asked. A stored value that is not a
 /// token is left out with a warning.
 ///
 /// Returns:
@@ -519,7 +592,9 @@ fn token_store<'a>(
         .map_err(to_python)?;
     let settings = Settings::read(&environment);
     let learned = checked::learned(Arc::clone(&process.client), settings);
-    Ok(token_store.learning_from(learned))
+    Ok(token_store
+        .learning_from(learned)
+        .with_keyring(KeyringAccess::read(&environment)))
 }
 
 fn warn_of(py: Python<'_>, warnings: &[String]) -> PyResult<()> {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
 
+use super::chain;
 use super::error::to_python;
 use super::login_token;
 use super::pickle::referenced;
@@ -18,12 +19,14 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::live_tokens;
+use crate::process_state;
 use crate::resolve::in_effect::InEffect;
+use crate::resolve::{Argument, Request};
 use crate::sanitize::redacted;
 use crate::source::Source;
 use crate::store::Entry;
 use crate::timestamp;
-use crate::token::Token;
+use crate::token::{Digest, Token};
 use crate::token_reference::TokenReference;
 
 /// A token that is stored on this machine under a name.
@@ -46,6 +49,7 @@ pub struct PyStoredToken {
     active: bool,
     selected: bool,
     verified: Option<bool>,
+    keyring: bool,
 }
 
 /// What is known of the token's value.
@@ -56,6 +60,8 @@ enum Value {
         /// Created on demand: a list has many tokens, and few of them are used.
         credential: OnceLock<Arc<Credential>>,
     },
+    /// It is in the system's keyring.
+    InKeyring(Digest),
     /// A pickle carried only these.
     Unpickled { fingerprint: String, mask: String },
 }
@@ -80,6 +86,8 @@ struct Fields {
     selected: bool,
     #[serde(default)]
     verified: Option<bool>,
+    #[serde(default)]
+    keyring: bool,
 }
 
 record_methods! {
@@ -90,14 +98,30 @@ impl PyStoredToken {
         &self.name
     }
 
-    /// The token.
+    /// The token. If its value is in the system's keyring, this asks the keyring, which may ask the
+    /// user.
     #[getter]
-    fn token(&self) -> PyResult<PyHubToken> {
+    fn token(&self, py: Python<'_>) -> PyResult<PyHubToken> {
         let (token, credential) = match &self.value {
             Value::Read { token, credential } => (token, credential),
+            Value::InKeyring(_) => {
+                let request = Request {
+                    argument: Argument::Ambient,
+                    endpoint: None,
+                    profile: Some(&self.name),
+                };
+                let found = chain::resolve(py, &process_state::current(), &request)?;
+                return found.map(PyHubToken::from).ok_or_else(|| {
+                    to_python(Error::not_stored("no token was requested".to_owned()))
+                });
+            }
             Value::Unpickled { fingerprint, mask } => {
                 return Ok(referenced(TokenReference {
-                    source: Source::Store(self.name.clone()),
+                    source: if self.keyring {
+                        Source::Keyring(self.name.clone())
+                    } else {
+                        Source::Store(self.name.clone())
+                    },
                     endpoint: self.endpoint.clone(),
                     fingerprint: fingerprint.clone(),
                     mask: mask.clone(),
@@ -133,6 +157,7 @@ impl PyStoredToken {
     fn fingerprint(&self) -> String {
         match &self.value {
             Value::Read { token, .. } => token.digest().fingerprint(),
+            Value::InKeyring(digest) => digest.fingerprint(),
             Value::Unpickled { fingerprint, .. } => fingerprint.clone(),
         }
     }
@@ -190,6 +215,12 @@ impl PyStoredToken {
         self.verified
     }
 
+    /// Whether its value is in the system's keyring, and not in the file.
+    #[getter]
+    fn keyring(&self) -> bool {
+        self.keyring
+    }
+
     fn __repr__(&self, py: Python<'_>) -> String {
         let whose = match (&self.user, &self.role) {
             (Some(user), Some(role)) => format!(", {} ({})", redacted(user), redacted(role)),
@@ -212,14 +243,22 @@ impl PyStoredToken {
 impl PyStoredToken {
     /// The Python object for an entry of the list of stored tokens.
     pub fn new(entry: Entry, in_effect: Option<&InEffect>) -> Result<Self, Error> {
-        let token = entry.token?;
-        Ok(Self {
-            active: in_effect.is_some_and(|in_effect| in_effect.is(&token)),
-            name: entry.name,
-            value: Value::Read {
-                token,
+        let is_active = in_effect.is_some_and(|in_effect| match &entry.token {
+            Ok(token) => in_effect.is(token),
+            Err(_) => in_effect.is_in_keyring(&entry),
+        });
+        let value = match (entry.keyring, entry.token) {
+            (Some(digest), _) => Value::InKeyring(digest),
+            (None, token) => Value::Read {
+                token: token?,
                 credential: OnceLock::new(),
             },
+        };
+        Ok(Self {
+            active: is_active,
+            name: entry.name,
+            value,
+            keyring: entry.keyring.is_some(),
             endpoint: entry.endpoint,
             user: entry.user,
             role: entry.role,
@@ -233,6 +272,7 @@ impl PyStoredToken {
     fn mask(&self) -> String {
         match &self.value {
             Value::Read { token, .. } => token.mask(),
+            Value::InKeyring(_) => "in the keyring".to_owned(),
             Value::Unpickled { mask, .. } => mask.clone(),
         }
     }
@@ -250,6 +290,7 @@ impl PyStoredToken {
             active: self.active,
             selected: self.selected,
             verified: self.verified,
+            keyring: self.keyring,
         }
     }
 }
@@ -276,6 +317,7 @@ impl From<Fields> for PyStoredToken {
             active: fields.active,
             selected: fields.selected,
             verified: fields.verified,
+            keyring: fields.keyring,
         }
     }
 }

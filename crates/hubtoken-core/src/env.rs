@@ -122,6 +122,10 @@ pub const DISPLAY: &str = "DISPLAY";
 pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
 /// Set where Linux runs under Windows, which then opens pages.
 pub const WSL_DISTRO_NAME: &str = "WSL_DISTRO_NAME";
+/// The address of the user's D-Bus session, where the system's keyring is.
+pub const DBUS_SESSION_BUS_ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
+/// The folder of the user's sockets, with that of the D-Bus session.
+pub const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 
 /// The search path for programs.
 pub const PATH: &str = "PATH";

@@ -40,6 +40,7 @@ pub mod sanitize;
 pub mod similar_repositories;
 pub mod single_flight;
 pub mod source;
+pub mod source_timeout;
 pub mod store;
 pub mod strict_url;
 pub mod sync;

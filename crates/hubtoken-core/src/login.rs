@@ -129,6 +129,16 @@ pub fn tokens_page(endpoint: &Endpoint) -> String {
     format!("{endpoint}/settings/tokens")
 }
 
+/// Says that what a login in the browser issues cannot be in the keyring, before anybody approves it.
+#[must_use]
+pub fn no_browser_login_in_keyring(endpoint: &Endpoint, how: &str) -> String {
+    format!(
+        "a login in the browser renews itself, and every library needs what renews it in the file. \
+         For the keyring, create an access token at {} and {how}",
+        tokens_page(endpoint)
+    )
+}
+
 /// What a login did, as a sentence without the final period: whose token in which role was stored
 /// where, and whether it is the one that is used now. `identity` is `None` if the Hub was not asked,
 /// and `in_effect` if that cannot be told.
@@ -152,12 +162,19 @@ pub fn outcome(
     };
     let effect = if saved.active {
         format!("and {}", selection(&credential.token, in_effect))
+    } else if saved.in_keyring {
+        "and not active: use it by its name".to_owned()
     } else {
         format!("and is not active, since it belongs to {endpoint}: use it by its name")
     };
     redacted(&format!(
-        "{whose} stored as `{}` in {place} for {endpoint}, {effect}",
-        saved.name
+        "{whose} stored as `{}` in {} for {endpoint}, {effect}",
+        saved.name,
+        if saved.in_keyring {
+            "the keyring"
+        } else {
+            &place
+        },
     ))
 }
 

@@ -38,6 +38,8 @@ pub enum Source {
     ConfiguredFile(PathBuf),
     /// A stored token, requested by name.
     Store(String),
+    /// A stored token whose value is in the system's keyring, requested by name.
+    Keyring(String),
     /// A program named by the user's configuration, without its arguments.
     Command(String),
     /// The secrets vault of the notebook that this process runs in.
@@ -87,6 +89,7 @@ impl Source {
             Some(("env", name)) => Some(Self::Environment(name.to_owned())),
             Some(("file", path)) => Some(Self::File(path.into())),
             Some(("store", name)) => Some(Self::Store(name.to_owned())),
+            Some(("keyring", name)) => Some(Self::Keyring(name.to_owned())),
             Some(("command", program)) => Some(Self::Command(program.to_owned())),
             Some(("config", file)) => Some(Self::Configuration {
                 file: file.into(),
@@ -96,11 +99,13 @@ impl Source {
         }
     }
 
-    /// The name of the stored token, for the two sources that have one.
+    /// The name of the stored token, for the sources that have one.
     #[must_use]
     pub fn profile(&self) -> Option<&str> {
         match self {
-            Self::Configuration { profile, .. } | Self::Store(profile) => Some(profile),
+            Self::Configuration { profile, .. } | Self::Store(profile) | Self::Keyring(profile) => {
+                Some(profile)
+            }
             Self::Placed { origin, .. } => origin.profile(),
             _ => None,
         }
@@ -171,6 +176,9 @@ impl Source {
                 format!("the token file {}", mask_secrets(&path.to_string_lossy()))
             }
             Self::Store(name) => format!("the stored token `{}`", mask_secrets(name)),
+            Self::Keyring(name) => {
+                format!("the stored token `{}` in the keyring", mask_secrets(name))
+            }
             Self::Command(program) => format!("the token_command `{}`", redacted(program)),
             Self::Vault(notebook) => format!("the secret HF_TOKEN of this {notebook} notebook"),
             Self::Placed { origin, .. } => origin.describe(),
@@ -194,6 +202,10 @@ impl Source {
             Self::Configuration { profile, .. } | Self::Store(profile) => {
                 let profile = mask_secrets(profile);
                 format!("store a valid one with `hubtoken login --name {profile}`")
+            }
+            Self::Keyring(name) => {
+                let name = mask_secrets(name);
+                format!("store a valid one with `hubtoken login --keyring --name {name}`")
             }
             Self::File(_) => "log in again with `hubtoken login`".to_owned(),
             Self::ConfiguredFile(_) => {
@@ -246,6 +258,7 @@ impl fmt::Display for Source {
                 write!(formatter, "file:{}", mask_secrets(&path.to_string_lossy()))
             }
             Self::Store(name) => write!(formatter, "store:{}", mask_secrets(name)),
+            Self::Keyring(name) => write!(formatter, "keyring:{}", mask_secrets(name)),
             Self::Command(program) => write!(formatter, "command:{}", mask_secrets(program)),
             Self::Vault(notebook) => formatter.write_str(notebook.name()),
             // A token keeps its source while it is active.
@@ -315,6 +328,7 @@ mod tests {
             Source::Environment("HF_TOKEN".to_owned()),
             Source::File("/a:b/token".into()),
             Source::Store("x:y".to_owned()),
+            Source::Keyring("x:y".to_owned()),
             Source::Command("/opt/a:b".to_owned()),
             Source::Vault(Notebook::Colab),
             Source::Vault(Notebook::Kaggle),
@@ -340,6 +354,7 @@ mod tests {
         for source in [
             Source::Store(secret.to_owned()),
             Source::Store(key.to_owned()),
+            Source::Keyring(key.to_owned()),
             Source::File(format!("/home/{secret}/token").into()),
             Source::Command(key.to_owned()),
             Source::Configuration {

@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 42] = [
+const ROOMS: [&str; 43] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 42] = [
     "expiry",
     "endpoint",
     "source",
+    "source_timeout",
     "recipient",
     "credential",
     "token_reference",

@@ -144,9 +144,11 @@ def keep() -> hubtoken.StoredToken | None:
     """Store tokens."""
     stored = hubtoken.login("hf_x", name="ci", endpoint=None)
     assert_type(stored, hubtoken.StoredToken)
+    assert_type(stored.keyring, bool)
     assert_type(hubtoken.notebook_login(), hubtoken.StoredToken)
     hubtoken.switch_token("ci")
     assert_type(hubtoken.rename_token("ci", "new"), str)
+    hubtoken.move_token("ci", keyring=True)
     hubtoken.logout("new")
     hubtoken.logout()
     for one in hubtoken.stored_tokens():

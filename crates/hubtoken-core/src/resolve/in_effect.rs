@@ -12,6 +12,7 @@ use crate::credential::Credential;
 use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::source::{Notebook, Source};
+use crate::store::Entry;
 use crate::token::Token;
 
 /// Which token is used when none is given.
@@ -19,7 +20,7 @@ use crate::token::Token;
 pub enum InEffect {
     /// This one.
     Token(Arc<Credential>),
-    /// The one that this exchange, command or vault has, which was not asked.
+    /// The one that this exchange, command, vault or keyring has, which was not asked.
     Unasked(Source),
     /// None: no source has one.
     Nothing,
@@ -32,6 +33,17 @@ impl InEffect {
     #[must_use]
     pub fn is(&self, token: &Token) -> bool {
         matches!(self, Self::Token(credential) if credential.token == *token)
+    }
+
+    /// Whether this is the token in effect, given that its value is in the system's keyring: the same
+    /// value, or one that was not asked for and has its name.
+    #[must_use]
+    pub fn is_in_keyring(&self, entry: &Entry) -> bool {
+        match (self, entry.keyring) {
+            (Self::Token(credential), Some(digest)) => credential.token.digest() == digest,
+            (Self::Unasked(source), Some(_)) => source.profile() == Some(&entry.name),
+            _ => false,
+        }
     }
 
     /// The token, if it is known.
@@ -67,6 +79,12 @@ impl InEffect {
                 "the token that {} writes (it was not run for this)",
                 source.describe()
             )),
+            Self::Unasked(source @ (Source::Configuration { .. } | Source::Keyring(_))) => {
+                Some(format!(
+                    "the token of {} (the keyring that has it was not asked for this)",
+                    source.describe()
+                ))
+            }
             Self::Unasked(source) => Some(format!(
                 "{}, if it has one (it was not read for this),",
                 source.describe()

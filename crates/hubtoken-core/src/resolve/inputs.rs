@@ -9,19 +9,17 @@ use std::time::Duration;
 use super::cache::{SearchPaths, Variables};
 use super::host::{Host, NoHost};
 use super::plain_http::{self, PlainHttp};
-use super::slow_source;
 use super::trust::Trust;
 use crate::endpoint::{self, Endpoint};
 use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::oauth::{IdTokenSource, Resource};
 use crate::paths::Paths;
+use crate::source_timeout::source_timeout;
+use crate::store::keyring::KeyringAccess;
 
 /// The variables that hold a token, in order of precedence.
 pub const TOKEN_VARIABLES: [&str; 2] = [env::HF_TOKEN, env::HUGGING_FACE_HUB_TOKEN];
-
-/// The maximum value of `HUBTOKEN_SOURCE_TIMEOUT`.
-const MAXIMUM_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// A snapshot of the environment.
 pub struct Inputs<'a> {
@@ -74,6 +72,8 @@ pub(super) struct SlowSourceInputs<'a> {
     pub(super) in_token_command: bool,
     /// The time limit for one of them.
     pub(super) timeout: Result<Duration, Error>,
+    /// Where the values of some stored tokens are.
+    pub(super) keyring: KeyringAccess,
 }
 
 impl<'a> Inputs<'a> {
@@ -114,6 +114,7 @@ impl<'a> Inputs<'a> {
                 vaults_disabled: env::is_on(environment, env::HUBTOKEN_DISABLE_VAULTS),
                 in_token_command: env::is_on(environment, env::HUBTOKEN_IN_TOKEN_COMMAND),
                 timeout: source_timeout(environment),
+                keyring: KeyringAccess::read(environment),
             },
             folder,
             implicit_disabled: env::is_on(environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN),
@@ -147,24 +148,6 @@ impl<'a> Inputs<'a> {
     pub fn parse_endpoint(&self, text: &str) -> Result<Endpoint, Error> {
         self.plain_http.parse(text)
     }
-}
-
-fn source_timeout(environment: &dyn Environment) -> Result<Duration, Error> {
-    let Some(text) = env::text(environment, env::HUBTOKEN_SOURCE_TIMEOUT) else {
-        return Ok(slow_source::DEFAULT_TIMEOUT);
-    };
-    text.trim()
-        .parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|timeout| !timeout.is_zero() && *timeout <= MAXIMUM_TIMEOUT)
-        .ok_or_else(|| {
-            Error::Configuration(format!(
-                "{} must be a number of seconds, more than 0 and at most {}",
-                env::HUBTOKEN_SOURCE_TIMEOUT,
-                MAXIMUM_TIMEOUT.as_secs()
-            ))
-        })
 }
 
 /// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or the public Hub.

@@ -1,4 +1,4 @@
-//! Queries slow sources: commands and notebook vaults.
+//! Queries slow sources: commands, notebook vaults and the system's keyring.
 //!
 //! Concurrent callers share one run of a command: 64 threads run it once. The run has its own
 //! thread, so Ctrl-C ends one caller's wait but not the run, unless nobody else waits for it: a
@@ -25,9 +25,6 @@ use crate::single_flight::{InFlight, Joined, SingleFlight, WaitError};
 use crate::source::Notebook;
 use crate::sync::lock_ignoring_poison;
 
-/// The default time limit for a command or a vault, unless `HUBTOKEN_SOURCE_TIMEOUT` is set. The
-/// user needs time to find and read a dialog.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a command's token is reused if the command reported no expiry.
 pub const COMMAND_LIFETIME: Duration = Duration::from_mins(5);
 /// A token that expires sooner than this is requested again.
@@ -42,6 +39,8 @@ pub enum SlowSource {
     Command(Vec<String>),
     /// The vault of a notebook.
     Vault(Notebook),
+    /// An item of the system's keyring, by its ID. Its value never changes.
+    Keyring(String),
 }
 
 /// The result of querying a slow source.
@@ -120,7 +119,7 @@ impl Responder {
     pub fn send(mut self, answer: SourceAnswer) {
         let keeps = match (&self.source, &answer) {
             (SlowSource::Vault(_), _) | (_, SourceAnswer::Value { .. }) => true,
-            (SlowSource::Command(_), _) => false,
+            (SlowSource::Command(_) | SlowSource::Keyring(_), _) => false,
         };
         if keeps {
             let now = Instant::now();

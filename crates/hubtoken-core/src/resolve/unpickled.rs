@@ -43,6 +43,7 @@ impl Resolver {
             user: self.user_configuration(inputs),
             steps: Vec::new(),
             failure: None,
+            asks_slow_sources: true,
         };
         let found = search.run();
         let Search { steps, failure, .. } = search;
@@ -73,6 +74,8 @@ struct Search<'a> {
     steps: Vec<Step>,
     /// Why an exchange did not succeed.
     failure: Option<Error>,
+    /// Whether what is slow is asked as well.
+    asks_slow_sources: bool,
 }
 
 impl Search<'_> {
@@ -91,6 +94,7 @@ impl Search<'_> {
         ask: impl FnOnce(&mut ChainRun<'_>) -> Result<(), Error>,
     ) -> Option<Arc<Credential>> {
         let mut run = ChainRun::new(self.resolver, self.inputs, None, false);
+        run.asks_slow_sources = self.asks_slow_sources;
         let outcome = ask(&mut run);
         let found = run.found.take().filter(|_| outcome.is_ok());
         self.steps.append(&mut run.trace.steps);
@@ -120,7 +124,16 @@ impl Search<'_> {
         let source = self.reference.source.clone();
         let name = source.profile()?.to_owned();
         let endpoint = self.configured_endpoint(&source);
-        self.ask(|run| run.ask_store(source, &name, endpoint))
+        // By its new label, should it have been moved to the file meanwhile.
+        let asked = match source {
+            Source::Keyring(name) => Source::Store(name),
+            source => source,
+        };
+        // A keyring could show a dialog for each worker.
+        self.asks_slow_sources = false;
+        let found = self.ask(|run| run.ask_store(asked, &name, endpoint));
+        self.asks_slow_sources = true;
+        found
     }
 
     fn variables(&mut self) -> Option<Arc<Credential>> {

@@ -56,6 +56,17 @@ impl IniDocument {
         Ok(self.section(name)?.is_some())
     }
 
+    /// Whether a section has a field, its own or an inherited one.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful [`IniDocument::parse`].
+    pub fn has_field(&self, name: &str, key: &str) -> Result<bool, String> {
+        let sections = ini::parse(&self.text)?;
+        let section = sections.iter().find(|section| section.name == name);
+        Ok(section.is_some_and(|section| section.get(key).is_some()))
+    }
+
     /// Sets fields of a section, or removes fields whose value is `None`. Other fields are
     /// preserved.
     ///

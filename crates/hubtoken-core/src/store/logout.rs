@@ -37,13 +37,17 @@ impl TokenStore<'_> {
     /// [`Error::TokenNotFound`] if there is no token with this name, [`Error::Store`].
     pub fn remove(&self, name: &str) -> Result<Removed, Error> {
         // A broken file is not set aside for a name that cannot be found in it.
-        find(&self.stored()?, name)?;
+        if let Some(item) = find(&self.stored()?, name)?.only_item() {
+            self.remove_item(name, item)?;
+        }
         let mut transaction = self.begin()?;
         let active = self.active();
         let entry = find(&transaction.stored, name)?;
         let (name, token) = (entry.name.clone(), entry.token().ok());
         let is_active = active.is_some() && token == active;
-        let tokens: Vec<Digest> = token.iter().map(Token::digest).collect();
+        let item = entry.only_item().map(|item| item.digest);
+        let digests = token.iter().map(Token::digest).chain(item);
+        let tokens: Vec<Digest> = digests.collect();
         let names = vec![name];
         transaction.edit(|document| document.remove_all(&names))?;
         // Read again, because removing a section can also change what others inherit.
@@ -92,16 +96,19 @@ impl TokenStore<'_> {
         if self.path().is_none() {
             return Ok(Removed::default());
         }
+        let kept = self.remove_items(&self.stored().unwrap_or_default());
         let mut transaction = self.begin()?;
-        let tokens = transaction
-            .stored
-            .iter()
-            .filter_map(|entry| entry.token().ok());
-        let tokens = tokens
-            .chain(self.active())
-            .map(|token| token.digest())
-            .collect();
-        let names: Vec<String> = transaction.stored.iter().map(name_of).collect();
+        let is_kept = |entry: &&StoredToken| kept.iter().any(|(name, _)| *name == entry.name);
+        let going = transaction.stored.iter().filter(|entry| !is_kept(entry));
+        let tokens = going.clone().filter_map(|entry| match entry.only_item() {
+            Some(item) => Some(item.digest),
+            None => entry.token().ok().map(|token| token.digest()),
+        });
+        let active = self.active().map(|token| token.digest());
+        let tokens = tokens.chain(active).collect();
+        let names: Vec<String> = going.map(name_of).collect();
+        let warnings = kept.into_iter().map(|(_, warning)| warning);
+        transaction.warnings.extend(warnings);
         if !names.is_empty() {
             transaction
                 .edit(|document| document.forget_inherited(&["hf_token", "refresh_token"]))?;
@@ -157,11 +164,12 @@ impl TokenStore<'_> {
     ) -> Result<Removed, Error> {
         let in_git = in_git(&transaction, &tokens);
         let active = active_goes && self.token_path().is_some_and(Path::is_file);
-        let warnings = transaction.commit(if active_goes {
+        let change = if active_goes {
             ActiveToken::Clear
         } else {
             ActiveToken::Keep
-        })?;
+        };
+        let warnings = self.finish(transaction, change)?;
         Ok(Removed {
             names,
             tokens,

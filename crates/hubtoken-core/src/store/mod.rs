@@ -11,9 +11,11 @@ mod folder;
 pub mod ini;
 pub mod ini_document;
 mod ini_lines;
+pub mod keyring;
 mod lock;
 pub mod logout;
 pub mod metadata_file;
+mod moving;
 pub mod name;
 mod renewal;
 mod stored_token;
@@ -30,6 +32,8 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 use self::ini_lines::{DEFAULT, IniLine, estimated_tokens, ini_lines};
+use self::keyring::KeyringItem;
+pub use self::moving::Moved;
 pub use self::renewal::{IssuedToken, RenewError, RenewedToken};
 pub(crate) use self::stored_token::by_name;
 pub use self::stored_token::{Entry, IssuedFields, StoredToken};
@@ -46,14 +50,30 @@ const SETTLED: Duration = Duration::from_millis(50);
 /// The pause before such a file is read again.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Reads all stored tokens. A missing file counts as empty.
+/// Reads the stored tokens whose values are in the file. A missing file counts as empty.
 ///
 /// # Errors
 ///
 /// [`Error::Store`] if the file exists and cannot be read or parsed. The message gives the line
 /// number and never quotes the line.
 pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
-    settled(path, entries)?.map_err(|problem| {
+    read_by(path, entries)
+}
+
+/// Reads all stored tokens, with those whose values are in the system's keyring.
+///
+/// # Errors
+///
+/// As for [`read`].
+pub fn read_all(path: &Path) -> Result<Vec<StoredToken>, Error> {
+    read_by(path, all_entries)
+}
+
+fn read_by(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<Vec<StoredToken>, String>,
+) -> Result<Vec<StoredToken>, Error> {
+    settled(path, parse)?.map_err(|problem| {
         Error::Store(format!(
             "the stored tokens in {} cannot be understood: {problem}. Fix the file or move it \
              away; nothing was changed",
@@ -105,8 +125,15 @@ fn changed_lately(path: &Path, now: SystemTime) -> bool {
         .is_some_and(|age| age < SETTLED)
 }
 
-/// The stored tokens in a text.
+/// The stored tokens in a text whose values are in it.
 fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
+    let mut stored = all_entries(text)?;
+    stored.retain(|entry| !entry.is_in_keyring());
+    Ok(stored)
+}
+
+/// All stored tokens in a text.
+fn all_entries(text: &str) -> Result<Vec<StoredToken>, String> {
     if let Some(stored) = plain_entries(text)? {
         return Ok(stored);
     }
@@ -114,6 +141,12 @@ fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
     Ok(sections
         .into_iter()
         .filter_map(|mut section| {
+            let keyring = section.get(keyring::FIELD);
+            let keyring = keyring.and_then(|text| KeyringItem::parse(text));
+            let value = section.take("hf_token");
+            if value.is_none() && keyring.is_none() {
+                return None;
+            }
             Some(StoredToken {
                 expires_at: section
                     .get("expires_at")
@@ -121,8 +154,9 @@ fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
                 has_refresh_token: section
                     .get("refresh_token")
                     .is_some_and(|value| !value.trim().is_empty()),
-                value: section.take("hf_token")?,
+                value: value.unwrap_or_default(),
                 name: section.name,
+                keyring: keyring.map(Box::new),
             })
         })
         .collect())
@@ -144,13 +178,27 @@ fn plain_entries(text: &str) -> Result<Option<Vec<StoredToken>>, String> {
                 has_refresh_token = false;
             }
             IniLine::Field { key, value, .. } if key == "hf_token" => {
+                if !has_token {
+                    stored.push(StoredToken::empty(name, expires_at));
+                }
                 has_token = true;
-                stored.push(StoredToken {
-                    name: name.to_owned(),
-                    value: Zeroizing::new(value.to_owned()),
-                    expires_at,
-                    has_refresh_token,
-                });
+                if let Some(last) = stored.last_mut() {
+                    last.value = Zeroizing::new(value.to_owned());
+                    last.has_refresh_token = has_refresh_token;
+                }
+            }
+            IniLine::Field { key, value, .. } if key == keyring::FIELD => {
+                let Some(item) = KeyringItem::parse(value) else {
+                    continue;
+                };
+                if !has_token {
+                    stored.push(StoredToken::empty(name, expires_at));
+                }
+                has_token = true;
+                if let Some(last) = stored.last_mut() {
+                    last.keyring = Some(Box::new(item));
+                    last.has_refresh_token = has_refresh_token;
+                }
             }
             IniLine::Field { key, value, .. } if key == "expires_at" => {
                 expires_at = unix_seconds(value);

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::keyring::KeyringItem;
 use super::name;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -18,14 +19,19 @@ pub struct StoredToken {
     pub expires_at: Option<i64>,
     /// Whether a refresh token is stored beside it. Only a change reads that one.
     pub has_refresh_token: bool,
+    /// The value's place in the system's keyring. If the value is in the file as well, that counts,
+    /// and the item is a copy that arrives or leaves.
+    pub keyring: Option<Box<KeyringItem>>,
 }
 
 /// A stored token with its metadata.
 pub struct Entry {
     /// The name.
     pub name: String,
-    /// The token, or why the stored value is not a valid token.
+    /// The token, or why the stored value is not a valid token, or is not in the file.
     pub token: Result<Token, Error>,
+    /// The digest of the value, if that is in the system's keyring.
+    pub keyring: Option<Digest>,
     /// The Hub that the token belongs to.
     pub endpoint: Endpoint,
     /// The account; `None` if `huggingface_hub` stored the token.
@@ -57,12 +63,35 @@ pub struct IssuedFields {
 }
 
 impl StoredToken {
+    /// An entry without a value yet.
+    pub(super) fn empty(name: &str, expires_at: Option<i64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: Zeroizing::default(),
+            expires_at,
+            has_refresh_token: false,
+            keyring: None,
+        }
+    }
+
+    /// Whether its value is in the system's keyring alone.
+    #[must_use]
+    pub fn is_in_keyring(&self) -> bool {
+        self.keyring.is_some() && self.value.trim().is_empty()
+    }
+
+    /// Its item in the system's keyring, if its value is there alone.
+    pub(crate) fn only_item(&self) -> Option<&KeyringItem> {
+        self.keyring.as_deref().filter(|_| self.is_in_keyring())
+    }
+
     /// The stored value as a token.
     ///
     /// # Errors
     ///
     /// [`Error::TokenFormat`], or [`Error::Store`] if it is blank.
     pub(super) fn token(&self) -> Result<Token, Error> {
+        self.check_place()?;
         judged(Token::parse(&self.value), &self.name)
     }
 
@@ -73,12 +102,28 @@ impl StoredToken {
 
     /// Splits the entry into its name and the stored value as a token.
     pub(super) fn into_parts(self) -> (String, Result<Token, Error>) {
-        let token = judged(Token::take(self.value), &self.name);
+        let token = self
+            .check_place()
+            .and_then(|()| judged(Token::take(self.value), &self.name));
         (self.name, token)
+    }
+
+    /// Rejects an entry whose value is not in the file.
+    fn check_place(&self) -> Result<(), Error> {
+        if self.is_in_keyring() {
+            return Err(Error::Store(format!(
+                "the value of the stored token `{}` is in the keyring",
+                redacted(&self.name)
+            )));
+        }
+        Ok(())
     }
 
     /// The digest of the stored value, even if that is not a valid token.
     pub(super) fn digest(&self) -> Digest {
+        if let Some(item) = self.only_item() {
+            return item.digest;
+        }
         self.token()
             .map_or_else(|_| Digest::of(self.value.trim()), |token| token.digest())
     }

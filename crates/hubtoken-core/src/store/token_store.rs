@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use super::files::Files;
 use super::folder::io_error;
+use super::keyring::{Failure, KeyringAccess, KeyringItem};
 use super::lock::{self, Lock};
 use super::metadata_file::MetadataFile;
 use super::name;
 use super::stored_token::{Entry, IssuedFields, StoredToken, find};
 use super::token_metadata::TokenMetadata;
-use super::transaction::{ActiveToken, Transaction};
+use super::transaction::{ActiveToken, Transaction, not_renewable_in_keyring};
 use crate::bounded_file;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -36,6 +37,10 @@ pub struct TokenStore<'a> {
     ambient: Endpoint,
     interrupt: &'a (dyn Interrupt + Sync),
     learned: Option<Learned<'a>>,
+    /// The system's keyring, if it may be asked.
+    keyring: Option<KeyringAccess>,
+    /// Whether a login stores the value in the keyring.
+    saves_in_keyring: bool,
     pub(super) lock_timeout: Duration,
     pub(super) calls: &'static dyn SystemCalls,
 }
@@ -54,6 +59,8 @@ pub struct Saved {
     pub record: TokenMetadata,
     /// Whether it is now the active token.
     pub active: bool,
+    /// Whether its value is in the system's keyring.
+    pub in_keyring: bool,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
@@ -112,6 +119,8 @@ impl<'a> TokenStore<'a> {
             ambient,
             interrupt,
             learned: None,
+            keyring: None,
+            saves_in_keyring: false,
             lock_timeout: lock::LOCK_TIMEOUT,
             calls: &OperatingSystem,
         }
@@ -154,6 +163,36 @@ impl<'a> TokenStore<'a> {
         }
     }
 
+    /// The same store with the system's keyring, which has the values of some tokens.
+    #[must_use]
+    pub fn with_keyring(self, keyring: KeyringAccess) -> Self {
+        Self {
+            keyring: Some(keyring),
+            ..self
+        }
+    }
+
+    /// The same store; `saves_in_keyring` says whether a login stores the value in the system's
+    /// keyring, and not in the file. Such a token is not the active one: see [`TokenStore::save`].
+    #[must_use]
+    pub fn saving_in_keyring(self, saves_in_keyring: bool) -> Self {
+        Self {
+            saves_in_keyring,
+            ..self
+        }
+    }
+
+    /// The system's keyring.
+    pub(super) fn keyring(&self) -> Result<&KeyringAccess, Failure> {
+        let absent = || Failure::Absent("this program does not use it".to_owned());
+        self.keyring.as_ref().ok_or_else(absent)
+    }
+
+    /// Stops the wait for another program.
+    pub(super) fn interrupt(&self) -> &(dyn Interrupt + Sync) {
+        self.interrupt
+    }
+
     /// The record of a token, or what has been learned about it if that is unverified.
     fn up_to_date(&self, token: &Token, record: TokenMetadata) -> TokenMetadata {
         if record.verified {
@@ -169,9 +208,10 @@ impl<'a> TokenStore<'a> {
         }
     }
 
-    /// The stored tokens as the file has them. Without a home folder there are none.
+    /// The stored tokens as the file has them, also those whose values are in the keyring. Without a
+    /// home folder there are none.
     pub(super) fn stored(&self) -> Result<Vec<StoredToken>, Error> {
-        self.path().map_or_else(|| Ok(Vec::new()), super::read)
+        self.path().map_or_else(|| Ok(Vec::new()), super::read_all)
     }
 
     /// All stored tokens, in file order. The files are read before this returns, but each entry is
@@ -190,11 +230,11 @@ impl<'a> TokenStore<'a> {
         Ok(stored.into_iter().map(move |stored| {
             let stored_expiry = stored.expires_at;
             let renewable = stored.has_refresh_token && stored_expiry.is_some();
+            let keyring = stored.only_item().map(|item| item.digest);
             let (name, token) = stored.into_parts();
-            let known = match (&token, &metadata) {
-                (Ok(token), Some(metadata)) if !metadata.is_empty() => {
-                    metadata.get(token.digest())?
-                }
+            let digest = keyring.or_else(|| token.as_ref().ok().map(Token::digest));
+            let known = match (digest, &metadata) {
+                (Some(digest), Some(metadata)) if !metadata.is_empty() => metadata.get(digest)?,
                 _ => None,
             };
             let known = match (known, &token) {
@@ -215,6 +255,7 @@ impl<'a> TokenStore<'a> {
                 active: active.is_some() && token.as_ref().ok() == active.as_ref(),
                 name: shown(name),
                 token,
+                keyring,
             })
         }))
     }
@@ -224,6 +265,10 @@ impl<'a> TokenStore<'a> {
     ///
     /// Without `replace`, an existing entry of another endpoint or account is kept, and the new one
     /// gets a longer name.
+    ///
+    /// In the keyring it cannot be the active one, because `huggingface_hub` reads that from a file.
+    /// If the token file has the same value, it is removed, unless that is stored in the file under
+    /// another name as well.
     ///
     /// # Errors
     ///
@@ -253,13 +298,39 @@ impl<'a> TokenStore<'a> {
         metadata: &TokenMetadata,
         replace: bool,
     ) -> Result<Saved, Error> {
-        let holds_value = wanted.contains(token.expose());
         if replace {
             name::check(wanted)?;
-            if holds_value {
+            if wanted.contains(token.expose()) {
                 return Err(name::refused());
             }
         }
+        if !self.saves_in_keyring {
+            return self.save_to(None, wanted, token, issued, metadata, replace);
+        }
+        if issued.is_some_and(|issued| issued.refresh_token.is_some()) {
+            return Err(not_renewable_in_keyring(wanted));
+        }
+        let item = KeyringItem::new(token)?;
+        self.put_in_keyring(&item, wanted, token, &metadata.endpoint)
+            .map_err(Failure::into_error)?;
+        let saved = self.save_to(Some(&item), wanted, token, issued, metadata, replace);
+        if saved.is_err() {
+            // Nothing names it. A failure to remove it changes nothing about the error.
+            let _ = self.delete_from_keyring(&item);
+        }
+        saved
+    }
+
+    fn save_to(
+        &self,
+        item: Option<&KeyringItem>,
+        wanted: &str,
+        token: &Token,
+        issued: Option<&IssuedFields>,
+        metadata: &TokenMetadata,
+        replace: bool,
+    ) -> Result<Saved, Error> {
+        let holds_value = wanted.contains(token.expose());
         let mut transaction = self.begin()?;
         // The token's name on the Hub was not chosen by the caller.
         let mut name = name::safe(if holds_value { "token" } else { wanted });
@@ -288,23 +359,33 @@ impl<'a> TokenStore<'a> {
             .iter()
             .find(|stored| stored.name == name && stored.value.as_str() == token.expose());
         let mut expires_at = same.and_then(|stored| stored.expires_at);
-        if issued.is_some() || same.is_none() {
+        if let Some(item) = item {
+            transaction.check_not_renewable(&name)?;
+            expires_at = issued.map_or(expires_at, |issued| issued.expires_at);
+            transaction.set_item(&name, item, expires_at)?;
+        } else if issued.is_some() || same.is_none() {
             // The previous token's refresh token and expiry must not apply to this one.
             let issued = issued.cloned().unwrap_or_default();
             transaction.set_token(&name, token, &issued)?;
             expires_at = issued.expires_at;
         }
-        let active = metadata.endpoint == self.ambient;
-        let warnings = transaction.commit(if active {
+        let active = metadata.endpoint == self.ambient && item.is_none();
+        let mut left = Vec::new();
+        let change = if active {
             ActiveToken::Set(token)
+        } else if item.is_some() {
+            self.without_active(&transaction, token, &mut left)?
         } else {
             ActiveToken::Keep
-        })?;
+        };
+        let mut warnings = self.finish(transaction, change)?;
+        warnings.extend(left);
         Ok(Saved {
             name: shown(name),
             expires_at: expires_at.into_iter().chain(metadata.expires_at).min(),
             record: metadata.clone(),
             active,
+            in_keyring: item.is_some(),
             warnings,
         })
     }
@@ -320,6 +401,14 @@ impl<'a> TokenStore<'a> {
         find(&self.stored()?, name)?;
         let transaction = self.begin()?;
         let entry = find(&transaction.stored, name)?;
+        if entry.is_in_keyring() {
+            let name = redacted(&entry.name);
+            return Err(Error::Store(format!(
+                "the stored token `{name}` is in the keyring, and every library reads the active \
+                 token from a file. Use it by its name (`hubtoken use`, `hubtoken run --profile`, \
+                 profile=), or move it to the file: `hubtoken move {name} --file`"
+            )));
+        }
         let token = entry.token()?;
         if let Some(metadata) = transaction.metadata.get(token.digest())?
             && metadata.endpoint != self.ambient
@@ -334,7 +423,7 @@ impl<'a> TokenStore<'a> {
             )));
         }
         let name = shown(entry.name.clone());
-        let mut warnings = transaction.commit(ActiveToken::Set(&token))?;
+        let mut warnings = self.finish(transaction, ActiveToken::Set(&token))?;
         warnings.extend(foreign_warning(&token, &name));
         Ok(Switched {
             name,
@@ -376,7 +465,7 @@ impl<'a> TokenStore<'a> {
             )));
         }
         transaction.edit(|document| document.rename(&old, &new))?;
-        let warnings = transaction.commit(ActiveToken::Keep)?;
+        let warnings = self.finish(transaction, ActiveToken::Keep)?;
         Ok(Renamed {
             name: new,
             warnings,

@@ -13,15 +13,16 @@ use std::path::Path;
 use super::atomic_write::{self, StagedFile};
 use super::files::Files;
 use super::ini_document::IniDocument;
+use super::keyring::KeyringItem;
 use super::lock::Lock;
 use super::metadata_file::{self, MetadataFile};
 use super::name;
 use super::stored_token::{IssuedFields, StoredToken};
-use super::{entries, ini, settled};
+use super::{all_entries, ini, keyring, settled};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::sanitize::redacted_path;
+use crate::sanitize::{redacted, redacted_path};
 use crate::token::{Digest, RefreshToken, Token};
 
 /// What happens to the token file.
@@ -33,6 +34,17 @@ pub(super) enum ActiveToken<'a> {
     Set(&'a Token),
     /// It is removed.
     Clear,
+}
+
+/// Refuses to put a token in the keyring that renews itself: `huggingface_hub` looks for what renews
+/// it in the file.
+pub(super) fn not_renewable_in_keyring(name: &str) -> Error {
+    Error::Store(format!(
+        "the stored token `{}` comes from a browser login and renews itself. Every library needs \
+         its refresh token in the file, so it cannot be in the keyring. Create an access token for \
+         that",
+        redacted(name)
+    ))
 }
 
 /// A warning that other users can read what was written, if they can.
@@ -59,7 +71,7 @@ pub(super) struct Transaction<'a> {
     lock: Lock,
     /// The text of `stored_tokens`.
     pub(super) document: IniDocument,
-    /// Its entries before the change.
+    /// Its entries before the change, with those whose values are in the system's keyring.
     pub(super) stored: Vec<StoredToken>,
     /// The endpoint and other metadata of each token.
     pub(super) metadata: MetadataFile,
@@ -94,7 +106,7 @@ impl<'a> Transaction<'a> {
         Ok(Self {
             files,
             lock,
-            stored: entries(document.text()).map_err(Error::Store)?,
+            stored: all_entries(document.text()).map_err(Error::Store)?,
             document,
             metadata,
             warnings,
@@ -121,6 +133,7 @@ impl<'a> Transaction<'a> {
     ) -> Result<(), Error> {
         let expires_at = issued.expires_at.map(|seconds| seconds.to_string());
         let fields = [
+            (keyring::FIELD, None),
             ("hf_token", Some(token.expose())),
             (
                 "refresh_token",
@@ -149,6 +162,47 @@ impl<'a> Transaction<'a> {
         let stored = self.stage(path, &room)?;
         drop((token, metadata, stored));
         Ok(())
+    }
+
+    /// Writes into a section that its token is in the system's keyring, and not in the file.
+    pub(super) fn set_item(
+        &mut self,
+        name: &str,
+        item: &KeyringItem,
+        expires_at: Option<i64>,
+    ) -> Result<(), Error> {
+        let item = item.to_text();
+        let expires_at = expires_at.map(|seconds| seconds.to_string());
+        let fields = [
+            ("hf_token", None),
+            ("refresh_token", None),
+            (keyring::FIELD, Some(item.as_str())),
+            ("expires_at", expires_at.as_deref()),
+        ];
+        self.edit(|document| document.set(name, &fields))
+    }
+
+    /// Refuses a section whose token renews itself.
+    pub(super) fn check_not_renewable(&self, name: &str) -> Result<(), Error> {
+        let has_one = self.document.has_field(name, "refresh_token");
+        if has_one.map_err(Error::Store)? {
+            return Err(not_renewable_in_keyring(name));
+        }
+        Ok(())
+    }
+
+    /// The items of the keyring that no section names any more, and the names they had.
+    pub(super) fn dropped_items(&self) -> Result<Vec<(String, KeyringItem)>, Error> {
+        let left = all_entries(self.document.text()).map_err(Error::Store)?;
+        let is_left = |item: &KeyringItem| {
+            let mut left = left.iter().filter_map(|entry| entry.keyring.as_deref());
+            left.any(|other| other.id == item.id)
+        };
+        let before = self.stored.iter().filter_map(|entry| {
+            let item = entry.keyring.as_deref()?;
+            (!is_left(item)).then(|| (entry.name.clone(), item.clone()))
+        });
+        Ok(before.collect())
     }
 
     /// Removes the entry that a token was stored under before it had the name `chosen`.
@@ -212,7 +266,7 @@ impl<'a> Transaction<'a> {
 
     /// Removes the metadata of tokens that are in neither file anymore.
     fn prune_metadata(&self, path: &Path) -> Result<(), Error> {
-        let stored = entries(self.document.text()).map_err(Error::Store)?;
+        let stored = all_entries(self.document.text()).map_err(Error::Store)?;
         let kept: HashSet<Digest> = stored
             .iter()
             .map(StoredToken::digest)

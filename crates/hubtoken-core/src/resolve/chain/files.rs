@@ -95,10 +95,14 @@ impl ChainRun<'_> {
             // Nothing is stored, as in an empty folder.
             return Err(self.no_stored_token(&source, name, &[]));
         };
-        let stored = store::read(path)?;
+        let stored = store::read_all(path)?;
         let Some(entry) = store::by_name(&stored, name) else {
             return Err(self.no_stored_token(&source, name, &stored));
         };
+        if let Some(item) = entry.only_item() {
+            let expires_at = Expiry::from_unix_seconds(entry.expires_at);
+            return self.ask_keyring(source, name, item, endpoint, expires_at);
+        }
         let token = Token::parse(&entry.value)
             .map_err(|error| error.context(&source.describe()))?
             .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;

@@ -1,21 +1,27 @@
-//! Queries the slow sources: a command and the vaults of notebooks.
+//! Queries the slow sources: a command, the vaults of notebooks, and the system's keyring.
 //!
 //! They are queried only if their token would be used, not merely to complete a trace: a command
-//! may require a touch on a security key, and a vault shows a dialog.
+//! may require a touch on a security key, and a vault or a keyring shows a dialog.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::ChainRun;
+use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::resolve::command;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::slow_source::{SlowSource, SourceAnswer};
-use crate::sanitize::redacted_path;
+use crate::sanitize::{mask_secrets, redacted_path};
 use crate::source::{Notebook, Source};
+use crate::store::keyring::{Failure, KeyringItem};
 use crate::token::Token;
 use crate::trace::SourceStatus;
+
+/// What the keyring has beyond its deadline, so that it can report that itself.
+const KEYRING_GRACE: Duration = Duration::from_secs(1);
 
 impl ChainRun<'_> {
     /// Runs the command from the user's configuration. It was requested by name, so a failure stops
@@ -72,6 +78,72 @@ impl ChainRun<'_> {
             SourceAnswer::Absent | SourceAnswer::Refused => Err(broken("wrote no token")),
             SourceAnswer::Failed(problem) => Err(broken(&problem)),
         }
+    }
+
+    /// Asks the system's keyring for the value of a stored token. It was requested by name, so a
+    /// failure stops the chain.
+    pub(super) fn ask_keyring(
+        &mut self,
+        source: Source,
+        name: &str,
+        item: &KeyringItem,
+        endpoint: Option<Endpoint>,
+        expires_at: Expiry,
+    ) -> Result<(), Error> {
+        let source = match source {
+            Source::Store(_) => Source::Keyring(name.to_owned()),
+            // A configuration that names it is the source.
+            source => source,
+        };
+        let asked = SlowSource::Keyring(item.id.clone());
+        let is_cached = self.resolver.slow_sources.has_cached(&asked);
+        if self.is_shadowed(&source, "not read from the keyring")
+            || (!is_cached && self.leaves_unasked(&source))
+        {
+            return Ok(());
+        }
+        let stored = Source::Keyring(name.to_owned()).describe();
+        let broken = |problem: &str| Error::Store(format!("{stored} cannot be read: {problem}"));
+        let (keyring, timeout) = match self.inputs.slow_sources.keyring.open() {
+            Ok(opened) => opened,
+            Err(Failure::Settings(error)) => return Err(error),
+            Err(failure) => return Err(broken(&failure.sentence())),
+        };
+        let host = self.inputs.slow_sources.host;
+        let answer = self.resolver.slow_sources.ask(
+            &asked,
+            timeout + KEYRING_GRACE,
+            host.interrupt(),
+            |responder| {
+                let id = item.id.clone();
+                std::thread::spawn(move || {
+                    responder.send(match keyring.read(&id) {
+                        Ok(Some(value)) => SourceAnswer::value(value),
+                        Ok(None) => SourceAnswer::Absent,
+                        Err(failure) => SourceAnswer::Failed(failure.sentence()),
+                    });
+                });
+            },
+        )?;
+        let text = match answer {
+            SourceAnswer::Value { text, .. } => text,
+            SourceAnswer::Absent | SourceAnswer::Refused => {
+                return Err(broken(&format!(
+                    "the keyring has no value for it any more. To store one, log in again with \
+                     `hubtoken login --keyring --name {}`",
+                    mask_secrets(name)
+                )));
+            }
+            SourceAnswer::Failed(problem) => return Err(broken(&problem)),
+        };
+        let token = Token::parse(&text)
+            .map_err(|error| error.context(&stored))?
+            .filter(|token| token.digest() == item.digest)
+            .ok_or_else(|| {
+                broken("the keyring has another value for it than the one that was stored there")
+            })?;
+        let endpoint = self.endpoint_of(&token, endpoint)?;
+        self.accept(token, source, endpoint, expires_at)
     }
 
     /// Queries the vault of the notebook that this process runs in, if any.

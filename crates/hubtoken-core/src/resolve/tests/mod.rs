@@ -4,6 +4,7 @@
 mod configurations;
 mod files;
 mod host;
+mod keyring;
 mod lines;
 mod oidc;
 mod unpickled;

@@ -6,6 +6,7 @@ mod crowd;
 mod faults;
 mod homeless;
 mod issued;
+mod keyring;
 #[cfg(unix)]
 mod kills;
 #[cfg(unix)]
