@@ -45,6 +45,7 @@ from hubtoken._core import (  # noqa: E402 - another interpreter must not load i
     HubToken,
     Identity,
     Organization,
+    RevokedToken,
     Scope,
     ServiceAccount,
     ServiceAccounts,
@@ -67,6 +68,7 @@ from hubtoken._core import (  # noqa: E402 - another interpreter must not load i
     require_permission,
     require_role,
     resolve_token,
+    revoke,
     service_accounts,
     stored_tokens,
     switch_token,
@@ -121,6 +123,7 @@ __all__ = [
     "RateLimitedError",
     "RepositoryDisabledError",
     "RepositoryNotFoundError",
+    "RevokedToken",
     "Scope",
     "ServiceAccount",
     "ServiceAccountToken",
@@ -153,6 +156,7 @@ __all__ = [
     "require_permission",
     "require_role",
     "resolve_token",
+    "revoke",
     "service_accounts",
     "stored_tokens",
     "switch_token",
@@ -228,12 +232,12 @@ class _Serializer:
 
 def _teach_pydantic() -> None:
     """Gives tokens and records that attribute."""
-    from hubtoken._core import Approval, AuditEntry, Publisher, TokenInfo
+    from hubtoken._core import Approval, AuditEntry, Login, Publisher, TokenInfo
 
     for kind in (
         *(HubToken, Identity, Organization, Scope, StoredToken, Trace, TraceStep, Verdict),
-        *(Approval, AuditEntry, Publisher, TokenInfo),
-        *(ServiceAccount, ServiceAccountToken),
+        *(Approval, AuditEntry, Login, Publisher, TokenInfo),
+        *(RevokedToken, ServiceAccount, ServiceAccountToken),
     ):
         setattr(kind, "__pydantic_serializer__", _Serializer())  # noqa: B010 - not in the stub
 

@@ -20,6 +20,7 @@ __all__ = [
     "Login",
     "Organization",
     "Publisher",
+    "RevokedToken",
     "Scope",
     "ServiceAccount",
     "ServiceAccountToken",
@@ -60,6 +61,7 @@ __all__ = [
     "resolve_token",
     "restore",
     "restore_record",
+    "revoke",
     "service_accounts",
     "stored_tokens",
     "switch_token",
@@ -1412,6 +1414,54 @@ class Publisher:
     @property
     def user(self, /) -> str:
         """The user in whose name its tokens act."""
+
+@final
+class RevokedToken:
+    """A value that was to be revoked, and what became of it. It does not hold the value."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
+    @property
+    def fingerprint(self, /) -> str:
+        """The first digits of the value's SHA-256 digest, as of a `HubToken`."""
+    @property
+    def reason(self, /) -> str | None:
+        """Why it is not known whether it is dead, or why it was not sent; `None` otherwise."""
+    @property
+    def state(self, /) -> str:
+        """`"dead"` if the Hub no longer accepts it, `"alive"` if it still does, `"unverified"` if it was
+        sent and the Hub did not say, or `"not sent"`.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
+    @property
+    def token(self, /) -> str:
+        """The mask of the value, such as `hf_…9xQ2`."""
 
 @final
 class Scope:
@@ -2887,6 +2937,63 @@ def restore_record(record: type[Any], state: str) -> Any:
 
     Raises:
         ValueError: The pickle was changed.
+    """
+
+def revoke(
+    token: str
+    | HubToken
+    | SecretValue
+    | list[str | HubToken]
+    | tuple[str | HubToken, ...]
+    | None = None,
+    *,
+    name: str | None = None,
+    leaked: str | PathLike[str] | None = None,
+    endpoint: str | None = None,
+    timeout: float | None = None,
+) -> list[RevokedToken]:
+    """Makes the Hub invalidate tokens, at once and for everybody, which cannot be undone.
+
+    What the Hub was sent is removed from this machine as well: from the stored tokens, from what is
+    cached, and from git's own helper. Then whoami is asked whether each token is dead, until the Hub
+    limits the rate. The Hub takes a thousand values in one request.
+
+    Args:
+        token: The token, or a list of tokens. A text may be a pasted line, or several.
+        name: The name of a stored token.
+        leaked: A file of any kind, such as a log or a notebook, in which all that looks like a secret
+            of the Hub is revoked.
+        endpoint: The Hub of values given as text or in a file; `HF_ENDPOINT` by default. A
+            `HubToken` and a stored token have their own.
+        timeout: How long to wait for each answer of whoami, in seconds; 10 by default.
+
+    Returns:
+        Each value's mask and state, in the order in which they were given. Values of more than 200
+        characters, as OAuth logins have, and keys of other services are not sent, and say so. If the
+        Hub takes some requests and then no more, a `HubTokenWarning` says why.
+
+    Raises:
+        hubtoken.errors.TokenFormatError: There is no token of a Hub in what was given.
+        hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
+        hubtoken.errors.HubUnreachableError: The Hub could not be reached; nothing was revoked.
+        hubtoken.errors.RateLimitedError: The Hub limits the rate; nothing was revoked.
+        hubtoken.errors.OfflineError: `HF_HUB_OFFLINE` is set; nothing was revoked.
+        hubtoken.errors.VerdictUnknownError: The Hub's answer cannot be used.
+        hubtoken.errors.LoginError: The Hub refused the request; nothing was revoked.
+        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
+        hubtoken.errors.StoreError: The stored token cannot be read.
+        ValueError: Nothing or more than one thing is given; the tokens belong to several Hubs; the
+            file cannot be read, or has more than 100,000 values.
+        TypeError: `token` is neither text, a `HubToken`, nor a list of these.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="leaked", role="write")
+        ...     [revoked] = hubtoken.revoke(token)
+        ...     revoked.state
+        'dead'
     """
 
 def service_accounts(

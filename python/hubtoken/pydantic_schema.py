@@ -113,6 +113,42 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "mask": str | None,
         "detail": str,
     },
+    "RevokedToken": {
+        "token": str,
+        "fingerprint": str,
+        "state": str,
+        "reason": str | None,
+    },
+    "ServiceAccount": {
+        "id": str,
+        "user": str,
+        "name": str,
+        "description": str | None,
+        "created_at": _Time | None,
+        "tokens": (["ServiceAccountToken"],),
+    },
+    "ServiceAccountToken": {
+        "id": str,
+        "name": str,
+        "created_at": _Time | None,
+        "last_used_at": _Time | None,
+        "expires_at": _Time | None,
+        "permissions": list[str],
+        "repo_ids": list[str],
+        "repo_permissions": list[str],
+        "endpoint_patterns": list[str],
+        "last4": str | None,
+        "skip_network_security": bool,
+    },
+    "Login": {
+        "id": str,
+        "client_id": str,
+        "client": str,
+        "scopes": list[str],
+        "created_at": _Time,
+        "last_used_at": _Time | None,
+        "expires_at": _Time | None,
+    },
     "TokenInfo": {
         "id": str,
         "name": str,
@@ -314,6 +350,8 @@ def _shape(name: str, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
 def _field(kind: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
     if isinstance(kind, str):
         return _shape(kind, handler)
+    if isinstance(kind, tuple):
+        return core_schema.nullable_schema(_field(kind[0], handler))
     if isinstance(kind, list):
         return core_schema.list_schema(_shape(kind[0], handler))
     return handler.generate_schema(kind)

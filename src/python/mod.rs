@@ -56,6 +56,7 @@ mod record;
 mod renewal;
 mod require;
 mod resolve;
+mod revoke;
 mod secret_value;
 mod service_account;
 mod service_accounts;
@@ -110,6 +111,8 @@ mod _core {
     use super::require::{require_permission, require_role};
     #[pymodule_export]
     use super::resolve::{clear_cache, explain, get_token, resolve_token};
+    #[pymodule_export]
+    use super::revoke::{PyRevokedToken, revoke};
     #[pymodule_export]
     use super::service_account::{PyServiceAccount, PyServiceAccountToken};
     #[pymodule_export]

@@ -409,7 +409,7 @@ pub fn logout(
 }
 
 /// Makes git's own helper forget the tokens that it was given.
-fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<()> {
+pub fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<()> {
     if in_git.is_empty() {
         return Ok(());
     }

@@ -15,8 +15,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import hubtoken
 from hubtoken import HubToken, Identity, Organization, Scope, Trace, Verdict
-from hubtoken.hub import Approval, AuditEntry, Hub, Publisher, TokenInfo
+from hubtoken.hub import Approval, AuditEntry, Hub, Login, Publisher, TokenInfo
 from tests.environment import fake_token
+from tests.python.code_login import code_login
 from tests.python.helpers import leaks
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def hub() -> Iterator[Hub]:
         hub.create_user("alice")
         hub.create_organization("acme")
         hub.set_member("acme", "alice", "write")
+        hub.create_organization("labs")
+        hub.set_member("labs", "alice", "admin")
         yield hub
 
 
@@ -69,6 +72,23 @@ def test_records_are_fields_of_models(hub: Hub, token: HubToken, identity: Ident
             hub.create_publisher("alice", issuer="https://ci.example", claims={"sub": "a"}),
         ),
     ]
+    code_login(hub, "alice")
+    administrator = hub.create_token("alice", name="accounts", role="write")
+    accounts = hubtoken.service_accounts("labs", administrator)
+    accounts.create_token(accounts.create("first"), "first", permissions=["repo.write"])
+    account = accounts.get("first")
+    [account_token] = account.tokens or []
+    made += [
+        (Login, hub.list_logins("alice")[0]),
+        (hubtoken.ServiceAccount, account),
+        (hubtoken.ServiceAccount, accounts.list()[0]),
+        (hubtoken.ServiceAccountToken, account_token),
+        (hubtoken.RevokedToken, hubtoken.revoke(administrator)[0]),
+    ]
+    public = [getattr(place, name) for place in (hubtoken, hubtoken.hub) for name in place.__all__]
+    records = {each for each in public if isinstance(each, type) and hasattr(each, "to_dict")}
+    # A stored token has a test of its own.
+    assert records - {kind for kind, _ in made} == {hubtoken.StoredToken}
     hub.approve_token("acme", info.id)
     for kind, record in made:
         model: Any = pydantic.create_model("Model", record=(kind, ...), many=(list[kind], ...))  # type: ignore[valid-type]

@@ -17,6 +17,7 @@ import hubtoken
 from hubtoken import _core
 from hubtoken.hub import Hub
 from tests.environment import fake_token
+from tests.python.code_login import code_login
 from tests.python.helpers import answer_of, handed_over, leaks, run_program
 from tests.python.servers import http, serving
 
@@ -38,6 +39,8 @@ CLASSES = (
     "Publisher",
     "ServiceAccount",
     "ServiceAccountToken",
+    "RevokedToken",
+    "Login",
 )
 WHOAMI = {
     "type": "user",
@@ -119,12 +122,14 @@ def hub() -> Iterator[Hub]:
         for name in ("first", "second"):
             account = accounts.create(name, f"the {name}")
             accounts.create_token(account, name, permissions=["repo.write"])
+        for _ in range(2):
+            code_login(hub, "alice")
         yield hub
 
 
 @pytest.fixture
 def records(home: Path, hub: Hub) -> Iterator[Records]:
-    value = fake_token()
+    value, dead = fake_token(), fake_token()
     write_stored(home, f"[ci]\nhf_token = {value}\n[old]\nhf_token = {fake_token()}\n")
     answer = http(200, json.dumps(WHOAMI), Content_Type="application/json")
     with serving(answer) as server:
@@ -161,6 +166,8 @@ def records(home: Path, hub: Hub) -> Iterator[Records]:
                 "Publisher": lambda: hub.list_publishers()[0],
                 "ServiceAccount": lambda: accounts.get("first"),
                 "ServiceAccountToken": lambda: held("first"),
+                "RevokedToken": lambda: hubtoken.revoke(dead, endpoint=hub.endpoint)[0],
+                "Login": lambda: hub.list_logins("alice")[0],
             },
             {
                 "Identity": hubtoken.whoami(hub.create_token("alice", name="x", role="read")),
@@ -176,6 +183,8 @@ def records(home: Path, hub: Hub) -> Iterator[Records]:
                 "Publisher": hub.list_publishers()[1],
                 "ServiceAccount": accounts.get("second"),
                 "ServiceAccountToken": held("second"),
+                "RevokedToken": hubtoken.revoke(fake_token(), endpoint=hub.endpoint)[0],
+                "Login": hub.list_logins("alice")[1],
             },
         )
 

@@ -111,6 +111,8 @@ def know(token: hubtoken.HubToken, word: str) -> Identities:
     assert_type(hubtoken.require_role(role, lasting=28_800), hubtoken.HubToken)
     assert_type(hubtoken.require_permission("repo.write", lasting=None), hubtoken.HubToken)
     assert_type(hubtoken.require_permission("repo.write", lasting="job"), hubtoken.HubToken)
+    assert_type(hubtoken.revoke(name="ci"), list[hubtoken.RevokedToken])
+    assert_type(hubtoken.revoke([token, "hf_x"])[0].state, str)
     hubtoken.require_role(role, lasting="8h")  # type: ignore[arg-type]
     hubtoken.require_role(repo=False, on_unknown="warn", max_age=1, max_stale=0, timeout=1)
     hubtoken.require_role("admin")  # type: ignore[arg-type]
