@@ -10,6 +10,7 @@
 //! object under `error`. Without it, results go to standard output and problems to standard error,
 //! each once.
 
+mod advice;
 mod args;
 mod ascii;
 mod browser;

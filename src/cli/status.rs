@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::advice::{Advice, TokenInUse};
 use super::args::{TimeoutArgs, TokenArgs};
 use super::context::Context;
 use super::error::{Failure, trace_json};
@@ -39,9 +40,13 @@ use crate::trace::{SourceStatus, Trace};
 Examples:
   hubtoken status
   hubtoken status --profile ci
+  hubtoken status --advice     # what would narrow the token
   hubtoken status --json | jq -r .identity.role
 
 Without a token it names the stored ones, as `hubtoken list` shows them.
+
+--advice compares what the token can do with what the project in this folder requires, and has the
+links that create narrower tokens. It says nothing where nothing is known.
 
 Exit codes: 0 the token is valid; 1 no token, or the Hub rejects it; 2 the configuration is invalid;
 3 the Hub could not be reached, and only what this machine knows is shown.")]
@@ -50,6 +55,9 @@ pub struct Args {
     which: TokenArgs,
     #[command(flatten)]
     wait: TimeoutArgs,
+    /// Say what would narrow the token
+    #[arg(long)]
+    advice: bool,
 }
 
 /// What is known about the token.
@@ -64,6 +72,9 @@ struct Report {
     git_helpers: Vec<ConfiguredHelper>,
     /// The folder in which processes share what the Hub says, and why it is not used.
     shared_cache: (Option<PathBuf>, Option<String>),
+    advice: Vec<Advice>,
+    /// Whether the advice is shown, and not only that there is some.
+    shows_advice: bool,
     failure: Option<Failure>,
 }
 
@@ -80,6 +91,8 @@ pub fn run(
     arguments.which.endpoint(context.environment)?;
     let mut report = gather(arguments, context)?;
     report.git_helpers = git_helpers::configured(context);
+    report.advice = report.advise(context);
+    report.shows_advice = arguments.advice;
     let gone = report
         .git_helpers
         .iter()
@@ -171,6 +184,20 @@ impl Report {
             .flat_map(|(stored, credential)| stored.with_value(&credential.token))
     }
 
+    /// What would narrow the token, as far as the Hub says what it can do.
+    fn advise(&self, context: &Context<'_>) -> Vec<Advice> {
+        let (Some(credential), Some(identity)) = (&self.credential, &self.identity) else {
+            return Vec::new();
+        };
+        let token = TokenInUse {
+            credential,
+            identity,
+            stored: self.stored.as_ref(),
+            end: self.end(),
+        };
+        Advice::about(&token, context)
+    }
+
     /// The earliest known expiry of the token: the Hub's, its source's, or the one that is stored with
     /// it.
     fn end(&self) -> Option<OffsetDateTime> {
@@ -196,6 +223,7 @@ impl Report {
             "trace": trace_json(&self.trace),
             "git_helpers": self.git_helpers.iter().map(git_helpers::to_json).collect::<Vec<_>>(),
             "warnings": self.warnings,
+            "advice": self.advice.iter().map(Advice::to_json).collect::<Vec<_>>(),
             "shared_cache": {
                 "folder": self.shared_cache.0.as_deref().map(redacted_path),
                 "problem": self.shared_cache.1,
@@ -237,6 +265,22 @@ impl Report {
             let credential = self.credential.as_deref();
             let is_renewed = credential.is_some_and(Credential::renews_itself);
             identity_rows(page, identity, (self.end(), is_renewed), context.now);
+        }
+        if self.shows_advice && self.advice.is_empty() && self.identity.is_some() {
+            page.row(
+                "advice",
+                "none: nothing is known that would narrow the token",
+            );
+        } else if self.shows_advice {
+            for advice in &self.advice {
+                advice.show(page);
+            }
+        } else if !self.advice.is_empty() {
+            let how = match self.advice.len() {
+                1 => "it can be narrowed".to_owned(),
+                ways => format!("it can be narrowed in {ways} ways"),
+            };
+            page.row("advice", &format!("{how}: `hubtoken status --advice`"));
         }
         if let (_, Some(problem)) = &self.shared_cache {
             page.row("shared cache", &format!("not used: {problem}"));

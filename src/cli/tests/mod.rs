@@ -5,6 +5,7 @@
 mod absent;
 #[cfg(feature = "hub")]
 mod administration;
+mod advice;
 #[cfg(feature = "hub")]
 mod exit_codes;
 mod git;
