@@ -5,10 +5,12 @@
 mod absent;
 #[cfg(feature = "hub")]
 mod administration;
+#[cfg(feature = "hub")]
 mod advice;
 #[cfg(feature = "hub")]
 mod exit_codes;
 mod git;
+#[cfg(feature = "hub")]
 mod lasting;
 mod launching;
 #[cfg(feature = "hub")]
