@@ -25,8 +25,9 @@ fuzz_target!(|input: &[u8]| {
     let environment =
         StaticEnvironment::from([("HF_TOKEN", VALUE), ("HF_ENDPOINT", "https://hub.example")]);
     let inputs = Inputs::read(&environment, None);
-    if let Ok(answer) = helper::get(&attributes, &inputs, &|token| Ok((token.clone(), Vec::new())))
-        && let Some(answer) = answer.attributes
+    if let Ok(answer) = helper::get(&attributes, &inputs, &|token| {
+        Ok((token.clone(), Vec::new()))
+    }) && let Some(answer) = answer.attributes
     {
         let told = answer.encode().expect("an answer can be written");
         let tells = told

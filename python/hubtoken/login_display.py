@@ -9,16 +9,6 @@ dot for each answer that says nothing yet.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
-
-    class LoginDisplay(Protocol):
-        """What a waiting login shows."""
-
-        def waiting(self, seconds: int) -> None:
-            """Say that the login waits, and how many seconds are left."""
-
-        def ended(self, outcome: str) -> None:
-            """Say how the login ended."""
 
 
 def is_notebook() -> bool:
@@ -41,7 +31,7 @@ def is_notebook() -> bool:
 
 def show(
     address: str, code: str, lines: "list[str]", picture: "Callable[[int], str | None]"
-) -> "LoginDisplay":
+) -> "_NotebookDisplay | _PrintedDisplay":
     """Show a login.
 
     Args:
