@@ -82,6 +82,8 @@ class KeyringSession:
         assert callable(is_there)
         end = time.monotonic() + HANG_LIMIT
         while not is_there():
+            for process in (self.bus, self.keyring):
+                assert process is None or process.poll() is None, process
             assert time.monotonic() < end
             time.sleep(0.02)
 
