@@ -181,10 +181,11 @@ pub fn revoke(
         signals: Arc::clone(&signals),
     };
     let outcome = log::detached(py, move || run.revoke(&target, &options))?;
+    // First what must be done, since a warning may be an exception.
+    take_back_from_git(py, &outcome.removed.in_git)?;
     for warning in &outcome.warnings {
         warn(py, &py.get_type::<classes::HubTokenWarning>(), warning)?;
     }
-    take_back_from_git(py, &outcome.removed.in_git)?;
     match outcome.failure {
         Some(error) => Err(signals.to_python(error)),
         None => Ok(outcome.revoked.iter().map(PyRevokedToken::from).collect()),

@@ -160,7 +160,7 @@ def test_a_hub_that_stops_in_the_middle(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_two_thousand_five_hundred_tokens(endpoint: str, hub: Hub, tmp_path: Path) -> None:
-    """In three requests; each of them is dead for every client of the Hub."""
+    """In three requests: whoami rejects each of them, and the Hub has none of them any more."""
     hub.create_user("bob")
     made = [hub.create_token("bob", name=f"t{number}", role="read") for number in range(MANY)]
     leaked = tmp_path / "leaked.txt"
