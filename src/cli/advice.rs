@@ -1,7 +1,10 @@
 //! What would narrow the token in use: `hubtoken status --advice`.
 //!
 //! Each advice compares what is known of the token with what is known of its use: what the project
-//! requires, and where the token comes from. Where nothing is known, nothing is advised.
+//! requires in its configuration, what it has asked for so far ([`crate::project_uses`]), and where
+//! the token comes from. Where nothing is known, nothing is advised.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -11,12 +14,17 @@ use super::layout::Layout;
 use super::stored::Stored;
 use super::token_context;
 use crate::credential::Credential;
+use crate::identity::Settings;
 use crate::identity::model::Identity;
 use crate::login::tokens_page;
+use crate::paths::home;
+use crate::project_uses::{ProjectUse, ProjectUses, project_of};
 use crate::repository::RepositoryType;
 use crate::requested_access::RequestedAccess;
-use crate::role::Role;
-use crate::sanitize::redacted;
+use crate::require::Requirement;
+use crate::resolve::project_defaults::Defaults;
+use crate::role::Required;
+use crate::sanitize::{redacted, redacted_path};
 
 /// How many findings about a token are listed.
 const SHOWN: usize = 3;
@@ -44,11 +52,16 @@ impl Advice {
     /// All advice about a token in this folder.
     pub fn about(token: &TokenInUse<'_>, context: &Context<'_>) -> Vec<Self> {
         let defaults = token_context::defaults(context).unwrap_or_default();
-        let need = Need::of(defaults.role, defaults.repo);
+        let uses = ProjectUses::of(&Settings::read(context.environment));
+        let uses = uses.map(|uses| uses.read()).unwrap_or_default();
+        let home = home(context.environment);
+        let folder = context.folder.as_deref();
+        let project = folder.map(|folder| project_of(folder, home.as_deref()));
+        let need = Need::of(&defaults, project, &uses, token.credential);
         let found = [
             need.as_ref().and_then(|need| need.excess(token)),
             end(token, need.as_ref()),
-            sharing(token, need.as_ref()),
+            projects(token, project, &uses).or_else(|| sharing(token, need.as_ref())),
             copies(token),
         ];
         found.into_iter().flatten().collect()
@@ -68,24 +81,79 @@ impl Advice {
 
 /// What the project of this folder requires.
 struct Need {
-    role: Role,
-    repo: Option<String>,
     access: RequestedAccess,
+    /// Whether some of it is known only because it was asked for.
+    was_asked: bool,
 }
 
 impl Need {
-    fn of(role: Option<Role>, repo: Option<String>) -> Option<Self> {
-        let role = role?;
-        let repository = repo.clone().map(|repo| (repo, RepositoryType::Model));
-        let access = RequestedAccess::new(Some(role), repository, &[]).ok()??;
-        Some(Self { role, repo, access })
+    fn of(
+        defaults: &Defaults,
+        project: Option<&Path>,
+        uses: &[ProjectUse],
+        credential: &Credential,
+    ) -> Option<Self> {
+        let configured = defaults.role.map(|role| Requirement {
+            required: Required::Role(role),
+            repository: defaults
+                .repo
+                .clone()
+                .map(|repo| (repo, RepositoryType::Model)),
+            namespace: None,
+            must_exist: false,
+            needed_until: None,
+        });
+        let mut requirements: Vec<Requirement> = configured.into_iter().collect();
+        let is_configured = requirements.len();
+        for each in uses {
+            let is_here = Some(each.project.as_path()) == project;
+            if is_here && each.endpoint == credential.endpoint {
+                let is_same = |known: &&Requirement| {
+                    known.required == each.requirement.required
+                        && known.repository == each.requirement.repository
+                        && known.namespace == each.requirement.namespace
+                };
+                if !requirements.iter().any(|known| is_same(&known)) {
+                    requirements.push(each.requirement.clone());
+                }
+            }
+        }
+        let was_asked = requirements.len() > is_configured;
+        let access = RequestedAccess::of(requirements)?;
+        Some(Self { access, was_asked })
     }
 
     /// "`read` on acme/model".
     fn words(&self) -> String {
-        let repo = self.repo.as_deref();
-        let repo = repo.map_or_else(String::new, |repo| format!(" on {repo}"));
-        format!("`{}`{repo}", self.role.name())
+        let requirements = self.access.requirements();
+        let mut words: Vec<String> = requirements.iter().take(SHOWN).map(wanted).collect();
+        if requirements.len() > SHOWN {
+            words.push(format!("{} more", requirements.len() - SHOWN));
+        }
+        words.join(" and ")
+    }
+
+    /// The login that stores a token for it, if one command can say it.
+    fn login(&self) -> Option<String> {
+        let [only] = self.access.requirements() else {
+            return None;
+        };
+        let Required::Role(role) = &only.required else {
+            return None;
+        };
+        let repo = only.repository.as_ref().map(|(repo, kind)| {
+            let prefix = if repo.contains('/') {
+                kind.prefix()
+            } else {
+                ""
+            };
+            format!(" --repo {prefix}{repo}")
+        });
+        Some(format!(
+            "hubtoken login --role {}{}",
+            role.name(),
+            repo.unwrap_or_default()
+        ))
     }
 
     fn page(&self, token: &TokenInUse<'_>) -> String {
@@ -109,7 +177,12 @@ impl Need {
         Some(Advice {
             about: "access",
             text: format!(
-                "this project needs {}, and the token can do more: {}{more}. A narrower one",
+                "this project {} {}, and the token can do more: {}{more}. A narrower one",
+                if self.was_asked {
+                    "has asked for"
+                } else {
+                    "needs"
+                },
                 self.words(),
                 excess.join("; ")
             ),
@@ -137,22 +210,61 @@ fn end(token: &TokenInUse<'_>, need: Option<&Need>) -> Option<Advice> {
     })
 }
 
+/// "`write` on acme/model", or without a place.
+fn wanted(requirement: &Requirement) -> String {
+    let place = match (&requirement.repository, &requirement.namespace) {
+        (Some((repo, kind)), _) if repo.contains('/') => format!(" on {}{repo}", kind.prefix()),
+        (Some((repo, _)), _) => format!(" on {repo}"),
+        (None, Some(namespace)) => format!(" on {namespace}"),
+        (None, None) => String::new(),
+    };
+    format!("`{}`{place}", requirement.required.name())
+}
+
 /// The active token, which all projects use, in a project that has needs of its own.
 fn sharing(token: &TokenInUse<'_>, need: Option<&Need>) -> Option<Advice> {
     let need = need?;
     token.credential.source.origin().file()?;
+    let how = match need.login() {
+        Some(login) => format!(", which `{login}` stores and `hubtoken use NAME` selects"),
+        None => ", which `hubtoken use NAME` selects".to_owned(),
+    };
     Some(Advice {
         about: "sharing",
         text: format!(
             "this is the active token, which every project on this machine uses. One for this \
-             project alone, which `hubtoken login --role {}{}` stores and `hubtoken use NAME` selects",
-            need.role.name(),
-            match &need.repo {
-                Some(repo) => format!(" --repo {repo}"),
-                None => String::new(),
-            }
+             project alone{how}"
         ),
         url: Some(need.page(token)),
+    })
+}
+
+/// A token that several projects have used.
+fn projects(token: &TokenInUse<'_>, here: Option<&Path>, uses: &[ProjectUse]) -> Option<Advice> {
+    let mut others: Vec<&Path> = uses
+        .iter()
+        .filter(|each| each.is_of(token.credential))
+        .map(|each| each.project.as_path())
+        .filter(|project| Some(*project) != here)
+        .collect();
+    others.dedup();
+    let more = others.len().saturating_sub(SHOWN);
+    let mut names: Vec<String> = others
+        .iter()
+        .take(SHOWN)
+        .map(|path| redacted_path(path))
+        .collect();
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    (!names.is_empty()).then(|| Advice {
+        about: "sharing",
+        text: format!(
+            "the token is also used in {}: if one project leaks it, all of them need another. One \
+             for each project, which `hubtoken use NAME` selects",
+            names.join(" and ")
+        ),
+        url: Some(tokens_page(&token.credential.endpoint)),
     })
 }
 

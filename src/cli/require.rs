@@ -228,6 +228,7 @@ fn check(
         context.interrupt,
     )?;
     answer.warnings.extend(warnings(&answer.assurance));
+    session.record_use(context, requirement);
     Ok(())
 }
 

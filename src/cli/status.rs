@@ -45,7 +45,8 @@ Examples:
 
 Without a token it names the stored ones, as `hubtoken list` shows them.
 
---advice compares what the token can do with what the project in this folder requires, and has the
+--advice compares what the token can do with what the project in this folder requires in its
+configuration or has asked for (`hubtoken require`, require_role and require_permission), and has the
 links that create narrower tokens. It says nothing where nothing is known.
 
 Exit codes: 0 the token is valid; 1 no token, or the Hub rejects it; 2 the configuration is invalid;

@@ -18,8 +18,9 @@ use crate::identity::{Options, Settings};
 use crate::interrupt::Interrupt;
 use crate::login;
 use crate::oauth::{Exchanger, RenewalSettings};
-use crate::paths::Paths;
-use crate::require::{Lasting, NeededUntil};
+use crate::paths::{Paths, home};
+use crate::project_uses::{ProjectUses, project_of};
+use crate::require::{Lasting, NeededUntil, Requirement};
 use crate::resolve::host::{Host, ProcessHost};
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
@@ -65,6 +66,17 @@ impl<'a> Session<'a> {
             ..request(which, context)?
         };
         Self::find(context, &request)
+    }
+
+    /// Records that the token has what the project of this folder requires.
+    pub fn record_use(&self, context: &Context<'_>, requirement: &Requirement) {
+        let Some((uses, folder)) = ProjectUses::of(&self.settings).zip(context.folder.as_deref())
+        else {
+            return;
+        };
+        let home = home(context.environment);
+        let project = project_of(folder, home.as_deref());
+        uses.record(project, &self.credential, requirement);
     }
 
     fn find(context: &'a Context<'_>, request: &Request<'_>) -> Result<Self, Error> {

@@ -20,7 +20,9 @@ use super::token_argument::TokenArgument;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::identity::{Options, Settings};
+use crate::paths;
 use crate::process_state::{self, ProcessState};
+use crate::project_uses::{ProjectUses, project_of};
 use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Lasting, NeededUntil, Requirement};
 use crate::resolve::project_defaults::Defaults;
@@ -504,7 +506,9 @@ impl<'a, 'py> Call<'a, 'py> {
         credential: &Arc<Credential>,
     ) -> PyResult<()> {
         let process = process.after_pid_check();
-        let settings = Settings::read(&PythonEnvironment::current(py)?);
+        let environment = PythonEnvironment::current(py)?;
+        let settings = Settings::read(&environment);
+        let home = paths::home(&environment);
         let connection = process.client.connect(&credential.endpoint, &settings);
         let signals = Arc::new(Signals::default());
         let options = self.options.begun(process.client.clock().now());
@@ -515,7 +519,16 @@ impl<'a, 'py> Call<'a, 'py> {
         };
         let interrupt = Arc::clone(&signals);
         let answer = log::detached(py, move || {
-            requirement.check(&process.client, &asked, &connection, &options, &*interrupt)
+            let checked =
+                requirement.check(&process.client, &asked, &connection, &options, &*interrupt);
+            if checked.is_ok()
+                && let Some(uses) = ProjectUses::of(&settings)
+                && let Ok(folder) = std::env::current_dir()
+            {
+                let project = project_of(&folder, home.as_deref());
+                uses.record(project, &asked, &requirement);
+            }
+            checked
         })?;
         match answer {
             Ok(assurance) => report(py, &assurance),

@@ -31,6 +31,8 @@ pub struct Paths {
     /// `HF_HOME`. Not next to a token file named by `HF_TOKEN_PATH`, which is often on a read-only
     /// mount.
     pub identities: Option<PathBuf>,
+    /// What tokens were used for, by project: `hubtoken/uses` in `HF_HOME`.
+    pub uses: Option<PathBuf>,
     /// The user's configuration: `hubtoken/config.toml` in the user's configuration folder.
     pub user_configuration: Option<PathBuf>,
     /// In whose home these paths are.
@@ -53,9 +55,11 @@ impl Paths {
             None => hf_home.clone(),
         }
         .map(|folder| folder.join("stored_tokens"));
-        let identities = hf_home
-            .as_ref()
-            .map(|folder| folder.join("hubtoken").join("identities"));
+        let own = |name| {
+            let folder = hf_home.as_ref()?;
+            Some(folder.join("hubtoken").join(name))
+        };
+        let (identities, uses) = (own("identities"), own("uses"));
         let hf_home_folder = hf_home.clone();
         let token = if env::is_on(environment, env::HUGGINGFACE_CO_STAGING) {
             // Staging has its own token file but shares the stored tokens.
@@ -69,6 +73,7 @@ impl Paths {
             token,
             stored_tokens,
             identities,
+            uses,
             user_configuration: configuration_folder(environment, home.as_deref())
                 .map(|folder| folder.join("hubtoken").join("config.toml")),
             home_user: HomeUser {

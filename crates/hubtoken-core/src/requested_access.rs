@@ -98,6 +98,22 @@ impl RequestedAccess {
         }))
     }
 
+    /// What a job needs, one requirement or several. `None` if nothing.
+    #[must_use]
+    pub fn of(requirements: Vec<Requirement>) -> Option<Self> {
+        let repository = requirements.iter().find_map(|each| each.repository.clone());
+        (!requirements.is_empty()).then_some(Self {
+            requirements,
+            repository,
+        })
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
     /// The role that the token needs everywhere, which no fine-grained token has. `None` if a role
     /// is needed on a repository alone, or not at all.
     fn general_role(&self) -> Option<Role> {
@@ -115,8 +131,14 @@ impl RequestedAccess {
 
     /// The namespace of the repository, if it is written with one.
     fn namespace(&self) -> Option<&str> {
-        let mut parts = self.repository.as_ref()?.0.rsplit('/').skip(1);
-        parts.next()
+        self.requirements.iter().find_map(namespace_of)
+    }
+
+    /// Whether several namespaces are needed, which no link to the form can name.
+    fn has_several_namespaces(&self) -> bool {
+        let mut namespaces = self.requirements.iter().filter_map(namespace_of);
+        let first = namespaces.next().unwrap_or_default();
+        namespaces.any(|other| !other.eq_ignore_ascii_case(first))
     }
 
     /// The page on which its user creates such a token, filled in as far as the Hub's links can be:
@@ -129,6 +151,9 @@ impl RequestedAccess {
             query.push(format!("tokenType={}", role.name()));
         } else {
             query.push("tokenType=fineGrained".to_owned());
+            if self.has_several_namespaces() {
+                return endpoint.url(&format!("/settings/tokens/new?{}", query.join("&")));
+            }
             let organization = self.namespace().filter(|namespace| !is_user(namespace));
             query.extend(organization.map(|name| format!("orgs={name}")));
             for each in &self.requirements {
@@ -144,7 +169,10 @@ impl RequestedAccess {
                 } else {
                     "ownUserPermissions"
                 };
-                query.push(format!("{field}={name}"));
+                let field = format!("{field}={name}");
+                if !query.contains(&field) {
+                    query.push(field);
+                }
             }
         }
         endpoint.url(&format!("/settings/tokens/new?{}", query.join("&")))
@@ -325,6 +353,14 @@ impl Reach {
             }
             _ => Self::Elsewhere,
         }
+    }
+}
+
+/// The namespace of a requirement, if it is written with one.
+fn namespace_of(requirement: &Requirement) -> Option<&str> {
+    match &requirement.repository {
+        Some((repository, _)) => repository.rsplit('/').nth(1),
+        None => requirement.namespace.as_deref(),
     }
 }
 

@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 43] = [
+const ROOMS: [&str; 45] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
@@ -31,6 +31,7 @@ const ROOMS: [&str; 43] = [
     "live_tokens",
     "folder",
     "bounded_file",
+    "record_folder",
     "file_lock",
     "paths",
     "role",
@@ -53,6 +54,7 @@ const ROOMS: [&str; 43] = [
     "git",
     "require",
     "requested_access",
+    "project_uses",
     "process_state",
 ];
 

@@ -116,3 +116,63 @@ fn nothing_is_advised_about_a_token_that_is_not_known() {
     let value = machine.json(&["status", "--advice"], 3);
     assert_eq!(value["advice"], serde_json::json!([]));
 }
+
+#[test]
+fn what_the_project_has_asked_for_counts_as_its_need() {
+    let site = site("write", true);
+    let to = ["--repo", "alice/x", "--repo-type", "dataset"];
+    let ran = site.machine.run(&[&["require", "write"], &to[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let found = advice(&site);
+    let (about, text, url) = &found[0];
+    assert_eq!(about, "access");
+    assert!(
+        text.contains("this project has asked for `write` on datasets/alice/x, and"),
+        "{text}"
+    );
+    let url = url.as_str().unwrap();
+    assert!(url.contains("ownUserPermissions=repo.write"), "{url}");
+    let ran = site.machine.run(&["require", "write", "--no-repo"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // A job that writes anywhere needs what the token has.
+    assert!(advice(&site).iter().all(|(about, _, _)| about != "access"));
+}
+
+#[test]
+fn what_was_denied_or_is_not_recorded_is_no_need() {
+    let mut site = site("read", true);
+    let ran = site.machine.run(&["require", "write"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(advice(&site), []);
+    site.machine.set("HUBTOKEN_DISABLE_CACHE", "1");
+    let ran = site.machine.run(&["require", "read"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        !site
+            .machine
+            .home
+            .path()
+            .join(".cache/huggingface/hubtoken/uses")
+            .exists()
+    );
+    assert_eq!(advice(&site), []);
+}
+
+#[test]
+fn a_token_that_other_projects_use_is_named_with_them() {
+    let mut site = site("read", true);
+    for project in ["one", "two"] {
+        site.machine.write(&format!("{project}/pyproject.toml"), "");
+        site.machine.enter(project);
+        let ran = site.machine.run(&["require", "read"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let found = advice(&site);
+    let [(about, text, _)] = &found[..] else {
+        unreachable!("{found:?}")
+    };
+    assert_eq!(about, "sharing");
+    assert!(text.contains("the token is also used in "), "{text}");
+    assert!(text.contains("one"), "{text}");
+    assert!(!text.contains("/two"), "{text}");
+}

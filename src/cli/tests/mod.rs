@@ -59,6 +59,8 @@ const PROGRAM: &str = "hubtoken";
 
 struct Machine {
     home: TempDir,
+    /// The folder that commands run in, if that is not the home.
+    folder: Option<PathBuf>,
     /// A folder with the program `hubtoken`, as an installation has it.
     programs: TempDir,
     environment: StaticEnvironment,
@@ -156,6 +158,7 @@ impl Machine {
         }
         Self {
             home,
+            folder: None,
             programs,
             environment,
             secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
@@ -173,6 +176,11 @@ impl Machine {
             machine.set(name, value);
         }
         machine
+    }
+
+    /// Runs the next commands in a folder of the home.
+    fn enter(&mut self, folder: &str) {
+        self.folder = Some(self.home.path().join(folder));
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -251,7 +259,11 @@ impl Machine {
     ) -> u8 {
         let context = Context {
             environment: &self.environment,
-            folder: Some(self.home.path().to_owned()),
+            folder: Some(
+                self.folder
+                    .clone()
+                    .unwrap_or_else(|| self.home.path().to_owned()),
+            ),
             program: Some(self.programs.path().join(PROGRAM)),
             stdin: Input::new(&mut input, width.is_some()),
             prompt: self,

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::cache::disk::DiskCache;
 use crate::env::{self, Environment};
 use crate::folder::HomeUser;
 use crate::http;
 use crate::paths::Paths;
+use crate::record_folder::RecordFolder;
 use crate::sanitize::redacted_path;
 
 /// The environment's settings for a client.
@@ -16,7 +16,9 @@ pub struct Settings {
     pub http: http::Settings,
     /// The folder of the cache that processes share; `None` if they share nothing.
     pub shared_cache: Option<PathBuf>,
-    /// In whose home that folder is.
+    /// The folder of what tokens are used for; `None` if that is not recorded.
+    pub uses: Option<PathBuf>,
+    /// In whose home these folders are.
     pub home_user: HomeUser,
 }
 
@@ -25,11 +27,11 @@ impl Settings {
     #[must_use]
     pub fn read(environment: &dyn Environment) -> Self {
         let paths = Paths::new(environment);
+        let is_on = !env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE);
         Self {
             http: http::Settings::read(environment),
-            shared_cache: paths
-                .identities
-                .filter(|_| !env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE)),
+            shared_cache: paths.identities.filter(|_| is_on),
+            uses: paths.uses.filter(|_| is_on),
             home_user: paths.home_user,
         }
     }
@@ -38,7 +40,7 @@ impl Settings {
     #[must_use]
     pub fn shared_cache_problem(&self, environment: &dyn Environment) -> Option<String> {
         if let Some(folder) = &self.shared_cache {
-            let disk = DiskCache::new(folder.clone()).in_home_of(&self.home_user);
+            let disk = RecordFolder::new(folder.clone()).in_home_of(&self.home_user);
             let problem = disk.problem()?;
             return Some(format!("{} {problem}", redacted_path(folder)));
         }
@@ -54,6 +56,7 @@ impl Settings {
     pub fn unshared(self) -> Self {
         Self {
             shared_cache: None,
+            uses: None,
             ..self
         }
     }

@@ -1,25 +1,18 @@
-//! The shared cache on disk, for the processes of one machine.
+//! The shared cache on disk, for the processes of one machine: a [folder of records], each about a
+//! token, named by digests.
 //!
-//! Each record about a token is a small file, named by digests, created with mode 0600 and replaced
-//! atomically. Files are not flushed: after a power failure a file may be empty, which counts as a
-//! missing entry. A disk that is full, read-only or gone acts as an empty cache.
-//!
-//! A folder that others may write to, or that belongs to another user, is not used: anyone who can
-//! write there could forge answers about the user's own tokens.
+//! [folder of records]: crate::record_folder
 
 mod lease;
-mod usability;
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
 
 use super::shared::{CacheKey, Heartbeat, MAXIMUM_SIZE, RecordKind, SharedCache, TryLease};
-use crate::bounded_file;
 use crate::file_lock::{OperatingSystem, SystemCalls};
-use crate::folder::{self, HomeUser};
+use crate::folder::HomeUser;
+use crate::record_folder::{NEW, RecordFolder};
 
 /// The maximum number of files of each kind. Rejections have their own small bound, so that a
 /// stream of made-up tokens evicts only other rejections.
@@ -39,14 +32,10 @@ const SWEEP: u32 = 16;
 const LOCK: &str = ".lock";
 /// The lock's replacement where the file system refuses locks.
 const LEASE: &str = ".lease";
-/// A temporary file: being written, or left by a killed process.
-const NEW: &str = ".new";
 
 /// A folder of shared records.
 pub struct DiskCache {
-    folder: PathBuf,
-    /// The ID of the user in whose home root works.
-    user: Option<u32>,
+    folder: RecordFolder,
     calls: &'static dyn SystemCalls,
     kept: AtomicU32,
 }
@@ -68,9 +57,14 @@ impl DiskCache {
     /// A cache in a folder, which is created on the first write.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
+        Self::in_folder(RecordFolder::new(folder))
+    }
+
+    /// A cache in a folder of records.
+    #[must_use]
+    pub fn in_folder(folder: RecordFolder) -> Self {
         Self {
             folder,
-            user: None,
             calls: &OperatingSystem,
             kept: AtomicU32::new(0),
         }
@@ -81,124 +75,48 @@ impl DiskCache {
     #[must_use]
     pub fn in_home_of(self, user: &HomeUser) -> Self {
         Self {
-            user: user.id(),
+            folder: self.folder.in_home_of(user),
             ..self
         }
     }
 
-    /// The folder.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     fn path(&self, key: &CacheKey, suffix: &str) -> PathBuf {
-        self.folder
-            .join(format!("{}-{}{suffix}", key.token, key.hub))
+        self.folder.path().join(name(key, suffix))
     }
+}
 
-    /// Whether the folder exists and only this user may write to it.
-    fn is_private(&self) -> bool {
-        self.folder
-            .metadata()
-            .is_ok_and(|metadata| metadata.is_dir() && usability::is_private(&metadata, self.user))
-    }
-
-    /// Creates the folder, and `HF_HOME` above it if needed.
-    fn make_folder(&self) -> std::io::Result<()> {
-        if self.is_private() {
-            return Ok(());
-        }
-        let home = self.folder.parent().and_then(Path::parent);
-        folder::make_private(&self.folder, home.unwrap_or(&self.folder), self.user)?;
-        // It may have existed with other permissions.
-        if self.is_private() {
-            Ok(())
-        } else {
-            Err(std::io::ErrorKind::PermissionDenied.into())
-        }
-    }
-
-    fn replace(&self, path: &Path, content: &[u8]) -> std::io::Result<()> {
-        self.make_folder()?;
-        bounded_file::check_replaceable(path)?;
-        let mut file = tempfile::Builder::new()
-            .prefix("")
-            .suffix(NEW)
-            .tempfile_in(&self.folder)?;
-        folder::give(file.as_file(), &self.folder, self.user);
-        file.write_all(content)?;
-        file.persist(path)?;
-        Ok(())
-    }
-
-    fn entries(&self) -> impl Iterator<Item = (String, PathBuf)> {
-        self.is_private()
-            .then(|| fs::read_dir(&self.folder))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
-    }
-
-    /// Removes the oldest files of each kind that exceeds its bound, down to three quarters of it.
-    fn sweep(&self) {
-        let mut sorts = BOUNDS.map(|_| Vec::new());
-        for (name, path) in self.entries() {
-            let sort = BOUNDS.iter().position(|(suffix, _)| name.ends_with(suffix));
-            if let Some(files) = sort.and_then(|index| sorts.get_mut(index)) {
-                files.push(path);
-            }
-        }
-        for (files, (_, bound)) in sorts.into_iter().zip(BOUNDS) {
-            if files.len() <= bound {
-                continue;
-            }
-            let spare = files.len() - bound + bound / 4;
-            let mut files: Vec<(SystemTime, PathBuf)> = files
-                .into_iter()
-                .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
-                .collect();
-            files.sort_unstable();
-            for (_, path) in files.into_iter().take(spare) {
-                let _ = fs::remove_file(path);
-            }
-        }
-    }
+/// The file name of a record.
+fn name(key: &CacheKey, suffix: &str) -> String {
+    format!("{}-{}{suffix}", key.token, key.hub)
 }
 
 impl SharedCache for DiskCache {
     fn get(&self, key: &CacheKey, kind: RecordKind) -> Option<Vec<u8>> {
-        if !self.is_private() {
-            return None;
-        }
-        let text =
-            bounded_file::read_secret(&self.path(key, kind.suffix()), MAXIMUM_SIZE).ok()??;
-        Some(text.as_bytes().to_vec())
+        self.folder.read(&name(key, kind.suffix()), MAXIMUM_SIZE)
     }
 
     fn put(&self, key: &CacheKey, kind: RecordKind, content: &[u8]) {
         if self
-            .replace(&self.path(key, kind.suffix()), content)
+            .folder
+            .replace(&name(key, kind.suffix()), content)
             .is_ok()
             && self
                 .kept
                 .fetch_add(1, Ordering::Relaxed)
                 .is_multiple_of(SWEEP)
         {
-            self.sweep();
+            self.folder.sweep(&BOUNDS);
         }
     }
 
     fn remove(&self, key: &CacheKey, kind: RecordKind) {
-        if self.is_private() {
+        if self.folder.is_private() {
             let _ = fs::remove_file(self.path(key, kind.suffix()));
         }
     }
 
     fn invalidate(&self, token: Option<&str>, hub: Option<&str>) {
-        for (name, path) in self.entries() {
+        for (name, path) in self.folder.entries() {
             let Some((known_token, rest)) = name.split_once('-') else {
                 continue;
             };
@@ -215,8 +133,9 @@ impl SharedCache for DiskCache {
     }
 
     fn try_lease(&self, key: &CacheKey) -> TryLease {
-        self.make_folder()
-            .and_then(|()| lease::try_lease(&self.path(key, LOCK), self.user, self.calls))
+        self.folder
+            .make()
+            .and_then(|()| lease::try_lease(&self.path(key, LOCK), self.folder.user(), self.calls))
             .unwrap_or(TryLease::Unsupported)
     }
 

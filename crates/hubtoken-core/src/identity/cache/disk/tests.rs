@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use std::path::Path;
+
 use super::*;
 
 fn key(number: usize) -> CacheKey {
@@ -16,7 +18,7 @@ fn the_folder_is_bounded_and_rejections_evict_no_identity() {
     for number in 0..200 {
         disk.put(&key(number), RecordKind::Rejection, b"{}");
     }
-    let rejections = disk.entries().count() - 1;
+    let rejections = disk.folder.entries().count() - 1;
     assert!(rejections <= 64 + 16 && rejections > 32, "{rejections}");
     assert!(disk.get(&key(0), RecordKind::Identity).is_some());
     assert!(disk.get(&key(199), RecordKind::Rejection).is_some());
@@ -33,7 +35,7 @@ fn only_one_holds_the_lock_and_leaves_nothing() {
     assert!(disk.is_leased(&key(0)) && !disk.is_leased(&key(1)));
     drop(held);
     assert!(!disk.is_leased(&key(0)));
-    assert_eq!(disk.entries().count(), 0);
+    assert_eq!(disk.folder.entries().count(), 0);
     assert!(matches!(disk.try_lease(&key(0)), TryLease::Acquired(_)));
 }
 
@@ -83,7 +85,7 @@ fn a_lease_shows_that_its_holder_lives() {
     drop(lease);
     assert_eq!(heartbeat().lease_id, other.id());
     drop(other);
-    assert_eq!(disk.entries().count(), 0);
+    assert_eq!(disk.folder.entries().count(), 0);
 }
 
 #[cfg(unix)]
@@ -123,7 +125,7 @@ fn a_lease_that_shows_nothing_at_all_can_be_broken() {
         disk.break_stale(&key(0), heartbeat);
         assert!(matches!(disk.try_lease(&key(0)), TryLease::Acquired(_)));
     }
-    assert_eq!(disk.entries().count(), 0);
+    assert_eq!(disk.folder.entries().count(), 0);
 }
 
 #[test]
@@ -181,7 +183,7 @@ fn a_folder_that_others_may_write_in_is_not_believed() {
     let disk = DiskCache::new(folder.path().join("identities"));
     disk.put(&key(0), RecordKind::Identity, b"{}");
     let set_mode = |mode| {
-        std::fs::set_permissions(disk.folder(), PermissionsExt::from_mode(mode)).unwrap();
+        std::fs::set_permissions(disk.folder.path(), PermissionsExt::from_mode(mode)).unwrap();
     };
     for mode in [0o720, 0o702, 0o777, 0o1777] {
         set_mode(mode);
@@ -222,7 +224,7 @@ fn a_folder_of_somebody_else_is_not_believed() {
     let disk = DiskCache::new(foreign);
     assert!(disk.get(&key(0), RecordKind::Identity).is_none());
     assert!(matches!(disk.try_lease(&key(0)), TryLease::Unsupported));
-    assert_eq!(disk.entries().count(), 0);
+    assert_eq!(disk.folder.entries().count(), 0);
 }
 
 #[test]
@@ -247,7 +249,7 @@ fn nobody_else_may_look() {
     let disk = DiskCache::new(folder.path().join("home/hubtoken/identities"));
     disk.put(&key(0), RecordKind::Identity, b"{}");
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(disk.folder()), 0o700);
+    assert_eq!(mode(disk.folder.path()), 0o700);
     assert_eq!(mode(&disk.path(&key(0), ".json")), 0o600);
 }
 
@@ -292,7 +294,7 @@ fn without_locks_one_holds_the_lease_and_leaves_nothing() {
     drop(lease);
     assert!(disk.is_leased(&key(0)));
     drop(other);
-    assert_eq!(disk.entries().count(), 0);
+    assert_eq!(disk.folder.entries().count(), 0);
 }
 
 #[cfg(unix)]

@@ -1,18 +1,18 @@
-//! Decides whether a folder may hold the shared cache, and says why not.
+//! Decides whether a folder may hold records, and says why not.
 
 use std::fs::Metadata;
 use std::path::Path;
 
-use super::DiskCache;
+use super::RecordFolder;
 use crate::bounded_file::io_error_text;
 
-impl DiskCache {
+impl RecordFolder {
     /// Why processes cannot share anything here, phrased to follow the folder's name; `None` if
     /// they can. Nothing is created: for a folder that does not exist, the nearest one above it
     /// decides.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let folder = self.folder();
+        let folder = self.path();
         match folder.metadata() {
             Ok(metadata) if !metadata.is_dir() => Some("is not a folder".to_owned()),
             Ok(metadata) => objection(&metadata, self.user).or_else(|| refusal(folder, "written")),
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn problem(folder: &Path) -> String {
-        DiskCache::new(folder.to_owned())
+        RecordFolder::new(folder.to_owned())
             .problem()
             .unwrap_or_default()
     }
@@ -139,9 +139,9 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         chown(&folder, Some(12_345), None).unwrap();
         assert!(problem(&folder).contains("belongs to another user (12345; this process is of"));
-        let own = DiskCache {
+        let own = RecordFolder {
             user: Some(12_345),
-            ..DiskCache::new(folder)
+            ..RecordFolder::new(folder)
         };
         assert_eq!(own.problem(), None);
     }
