@@ -14,6 +14,8 @@ use super::error::HubError;
 
 /// Commits received at once.
 pub(super) const MAX_UPLOADS: usize = 64;
+/// Uploads by Xet verified at once. Each hashes and unpacks as fast as it can read.
+pub(super) const MAX_VERIFICATIONS: usize = 4;
 /// All threads. Those beyond the upload limit remain for short work.
 pub(super) const MAX_BLOCKING_THREADS: usize = MAX_UPLOADS + 16;
 /// How long a request waits for a permit.

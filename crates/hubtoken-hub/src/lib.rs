@@ -51,10 +51,12 @@ mod repository;
 mod response;
 mod route_family;
 mod router;
+mod seal;
 mod secret;
 mod server;
 mod state;
 mod stream_body;
+mod xet;
 
 pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;

@@ -91,9 +91,6 @@ pub struct HubOptions {
     pub log_format: LogFormat,
     /// What is logged to standard error; nothing by default.
     pub log_level: LogLevel,
-    /// Whether uploads through the API send large files to LFS. `huggingface_hub` only complies
-    /// with `HF_HUB_DISABLE_XET=1`.
-    pub lfs: bool,
     /// The folders to search for the program `git`, in the format of `PATH`; `None` uses this
     /// process's `PATH`.
     pub search_path: Option<OsString>,
@@ -120,7 +117,6 @@ impl Default for HubOptions {
             inference: InferenceOptions::default(),
             log_format: LogFormat::default(),
             log_level: LogLevel::default(),
-            lfs: false,
             search_path: None,
             oauth: OAuthOptions::default(),
             clock: Clock::system(),

@@ -12,7 +12,7 @@ use super::monitoring::health;
 use super::response::{ApiError, ErrorFormat};
 use super::route_family::{Guard, RateLimitWindow, RouteFamily};
 use super::state::HubState;
-use super::{admin, api, git, inference, lfs, oauth, pages};
+use super::{admin, api, git, inference, lfs, oauth, pages, xet};
 
 /// The largest request body, except for commits. A `preupload` of 256 files is far below it.
 const BODY_BYTES: usize = 16 << 20;
@@ -44,6 +44,8 @@ pub fn app(state: Arc<HubState>) -> Router {
         .merge(api(api::file_routes(), Token, Text, Resolvers))
         .merge(api(git::routes(), Token, Git, Api))
         .merge(api(lfs::routes(), Token, Lfs, Api))
+        .merge(api(xet::token_routes(), Token, Json, Api))
+        .merge(api(xet::routes(), Open, Json, Resolvers))
         .merge(api(inference::routes(), Token, Json, Api))
         .merge(api(oauth::routes(), Open, Json, Api))
         .merge(api(admin::routes(), AdminKey, Json, Api))

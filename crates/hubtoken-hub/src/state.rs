@@ -19,7 +19,6 @@ use super::error::HubError;
 use super::git::service::Git;
 use super::inference::options::InferenceOptions;
 use super::inference::service::Inference;
-use super::lfs::service::Lfs;
 use super::monitoring::log::Log;
 use super::oauth::issuer_keys::IssuerKeys;
 use super::oauth::options::OAuthOptions;
@@ -31,6 +30,7 @@ use super::registry::sqlite::{self, Sqlite};
 use super::registry::{Actor, AuditContext, NewUser, Principal, Registry, TokenInfo, User};
 use super::repository::Store;
 use super::repository::lfs::Objects;
+use super::seal::Seals;
 use super::secret::{Digest, Secret};
 use super::server::allowed_hosts::HostPolicy;
 use hubtoken_core::env::{self, Environment as _, ProcessEnvironment};
@@ -91,7 +91,7 @@ impl HubState {
             store,
             services: Services {
                 git,
-                lfs: Lfs::new(folder),
+                seals: Seals::new(folder),
                 inference: Inference::new(&InferenceOptions::default())?,
                 oauth: OAuth::new(folder),
             },
@@ -142,13 +142,6 @@ impl HubState {
     #[must_use]
     pub fn with_search_path(mut self, search_path: OsString) -> Self {
         self.services.git = self.services.git.with_search_path(search_path);
-        self
-    }
-
-    /// Sets whether uploads through the API send large files to LFS.
-    #[must_use]
-    pub fn with_lfs(mut self, lfs: bool) -> Self {
-        self.services.lfs.preferred = lfs;
         self
     }
 

@@ -38,8 +38,7 @@ const ROOMS: [&str; 75] = [
     "inference::upstream",
     "inference::usage",
     "inference::service",
-    "lfs::signed_url",
-    "lfs::service",
+    "seal",
     "git::process_group",
     "git::command",
     "git::pre_receive",
@@ -73,6 +72,7 @@ const ROOMS: [&str; 75] = [
     "git",
     "api",
     "lfs",
+    "xet",
     // Assembly.
     "middleware",
     "router",

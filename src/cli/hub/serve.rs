@@ -106,9 +106,8 @@ pub struct Args {
     /// What is logged
     #[arg(long, default_value = "warn", value_name = "LEVEL")]
     log_level: Level,
-    /// Uploads by API send large files to Git LFS, which some clients support only with Xet
-    /// disabled
-    #[arg(long)]
+    /// Has no effect, and will be removed
+    #[arg(long, hide = true)]
     lfs: bool,
     /// How long the access token of a login is valid; at most 30 days
     #[arg(
@@ -193,7 +192,6 @@ impl Args {
                 Level::Info => LogLevel::Info,
             },
             audit_days: self.audit_days,
-            lfs: self.lfs,
             oauth: OAuthOptions {
                 access_token_seconds: self.access_token_lifetime,
                 refresh_token_seconds: self.refresh_token_lifetime,
@@ -217,6 +215,12 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let data = arguments.place.folder(context);
+    if arguments.lfs {
+        output.warning(
+            "--lfs has no effect, and will be removed: large files are stored outside git on every \
+             Hub",
+        );
+    }
     let hub = Hub::start(&arguments.options(data.clone(), context)?).map_err(failed)?;
     let has_certificate = arguments.tls_cert.is_some();
     let stopped = async {

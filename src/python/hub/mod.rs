@@ -22,8 +22,9 @@ use self::arguments::{
 use self::login_record::PyLogin;
 use self::records::{PyApproval, PyAuditEntry, PyPublisher, PyTokenInfo};
 use self::running::Embedded;
-use super::arguments::Seconds;
+use super::arguments::{Seconds, warn};
 use super::environment::PythonEnvironment;
+use super::error::classes;
 use super::text;
 use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _};
@@ -78,8 +79,8 @@ use crate::hub_clock::hub_clock;
 ///     grace: How long requests in progress may continue when the Hub stops, in seconds.
 ///     log_format: `"text"` or `"json"`: the format of the log, which goes to standard error.
 ///     log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
-///     lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` only supports
-///         that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
+///     lfs: Has no effect, and will be removed: large files are stored outside git on every Hub, as
+///         the client sends them, by Xet or by Git LFS.
 ///     access_token_lifetime: How long the access token of a program's login is valid, in seconds;
 ///         at most 30 days.
 ///     refresh_token_lifetime: How long a login can be refreshed after it began or was last
@@ -130,7 +131,7 @@ impl PyHub {
         grace: "int" = 3,
         log_format: "Literal['text', 'json']" = "text",
         log_level: "Literal['off', 'error', 'warn', 'info']" = "off",
-        lfs: "bool" = false,
+        lfs: "bool | None" = None,
         access_token_lifetime: "int" = 2_592_000,
         refresh_token_lifetime: "int" = 7_776_000,
         device_code_lifetime: "int" = 900,
@@ -160,13 +161,17 @@ impl PyHub {
         #[pyo3(from_py_with = arguments::integer)] grace: i64,
         #[pyo3(from_py_with = text::words)] log_format: &str,
         #[pyo3(from_py_with = text::words)] log_level: &str,
-        lfs: bool,
+        lfs: Option<bool>,
         #[pyo3(from_py_with = arguments::integer)] access_token_lifetime: i64,
         #[pyo3(from_py_with = arguments::integer)] refresh_token_lifetime: i64,
         #[pyo3(from_py_with = arguments::integer)] device_code_lifetime: i64,
         #[pyo3(from_py_with = arguments::integer)] device_code_interval: i64,
     ) -> PyResult<Self> {
         let environment = PythonEnvironment::current(py)?;
+        if lfs.is_some() {
+            let text = "lfs= has no effect: large files are stored outside git on every Hub";
+            warn(py, &py.get_type::<classes::HubTokenWarning>(), text)?;
+        }
         Ok(Self(Embedded::new(HubOptions {
             data,
             host: host.to_owned(),
@@ -194,7 +199,6 @@ impl PyHub {
             grace_seconds: within("grace", grace)?,
             log_format: arguments::log_format(log_format)?,
             log_level: arguments::log_level(log_level)?,
-            lfs,
             search_path: environment.get(env::PATH),
             oauth: OAuthOptions {
                 access_token_seconds: within("access_token_lifetime", access_token_lifetime)?,

@@ -17,7 +17,7 @@ use crate::extract::body::{JsonBody, drain, flag};
 use crate::extract::repository::RepositoryRef;
 use crate::monitoring::metrics::InFlightGuard;
 use crate::registry::Repository;
-use crate::repository::{Gitignore, LfsPatterns, RepositoryError, RepositoryPath};
+use crate::repository::{Gitignore, RepositoryError, RepositoryPath};
 use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 use crate::state::repositories::author;
@@ -47,9 +47,9 @@ struct PreuploadFile {
     size: u64,
 }
 
-/// Returns how each file is to be sent. `regular` files are part of the commit request; so is every
-/// file unless the Hub is configured to use LFS. With LFS, files go there that the repository's
-/// `.gitattributes` match or that are large. The response includes the `oid` of the current file,
+/// Returns how each file is to be sent. `regular` files are part of the commit request. `lfs` files,
+/// which the repository's `.gitattributes` match or which are large, are uploaded before it, by LFS
+/// or by Xet. The response includes the `oid` of the current file,
 /// so that a client can see that nothing changed, and which files `.gitignore` excludes.
 pub(super) async fn preupload(
     State(state): State<Arc<HubState>>,
@@ -70,20 +70,18 @@ pub(super) async fn preupload(
         .iter()
         .map(|file| Ok((RepositoryPath::parse(&file.path)?, file.size)))
         .collect::<Result<Vec<_>, RepositoryError>>()?;
-    let (use_lfs, own_gitignore) = (state.services.lfs.preferred, body.ignored);
+    let own_gitignore = body.ignored;
     let revision = target.revision();
     let (head, files) = state
         .with_repository(&repository, move |repo| {
             let head = repo.resolve(&revision)?;
-            // Only a Hub that prefers LFS checks which files belong there.
-            let lfs_patterns = use_lfs.then(|| repo.lfs_patterns(head)).transpose()?;
+            let lfs_patterns = repo.lfs_patterns(head)?;
             let gitignore = match &own_gitignore {
                 Some(own_gitignore) => Gitignore::parse(own_gitignore),
                 None => repo.gitignore(head)?,
             };
             let path_bytes: usize = paths.iter().map(|(path, _)| path.as_str().len()).sum();
-            let pattern_bytes =
-                gitignore.bytes() + lfs_patterns.as_ref().map_or(0, LfsPatterns::bytes);
+            let pattern_bytes = gitignore.bytes() + lfs_patterns.bytes();
             if path_bytes.saturating_mul(pattern_bytes) > MAX_MATCHING_BYTES {
                 return Err(RepositoryError::Rejected(
                     "Too many files at once for this many patterns in .gitignore and \
@@ -93,9 +91,7 @@ pub(super) async fn preupload(
             }
             let mut files: Vec<Value> = Vec::with_capacity(paths.len());
             for (path, size) in &paths {
-                let is_large = lfs_patterns.as_ref().is_some_and(|large| {
-                    *size > 0 && (*size > LFS_THRESHOLD || large.matches(path))
-                });
+                let is_large = *size > 0 && (*size > LFS_THRESHOLD || lfs_patterns.matches(path));
                 let mode = if is_large { "lfs" } else { "regular" };
                 let mut file = json!({
                     "path": path.as_str(),
@@ -200,7 +196,7 @@ async fn forward(body: Body, sender: mpsc::Sender<BodyChunk>) {
 }
 
 /// This Hub has no pull requests; callers who may read the repository get an error that says so.
-async fn reject_pull_request(
+pub(crate) async fn reject_pull_request(
     state: &Arc<HubState>,
     caller: &Caller,
     target: &RepositoryRef,

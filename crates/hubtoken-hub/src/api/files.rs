@@ -107,7 +107,7 @@ fn describe(
     entries: &[Entry],
     expand: bool,
 ) -> Result<Vec<Value>, RepositoryError> {
-    let mut described: Vec<Value> = entries
+    let mut described = entries
         .iter()
         .map(|entry| {
             let mut described = json!({
@@ -122,10 +122,13 @@ fn describe(
                     "size": pointer.size,
                     "pointerSize": pointer.text_length,
                 });
+                if let Some(hash) = repo.xet_hash(pointer.oid)? {
+                    described["xetHash"] = json!(hash);
+                }
             }
-            described
+            Ok(described)
         })
-        .collect();
+        .collect::<Result<Vec<Value>, RepositoryError>>()?;
     if expand {
         for (described, last) in described
             .iter_mut()

@@ -18,7 +18,7 @@ pub(crate) mod fuzzing;
 mod info;
 mod organizations;
 mod overview;
-mod range;
+pub(super) mod range;
 mod references;
 mod repositories;
 mod resolve;
@@ -33,6 +33,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, patch, post, put};
 
 use super::state::HubState;
+
+pub(super) use self::commit::reject_pull_request;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";

@@ -4,7 +4,7 @@ use http_range_header::parse_range_header;
 
 /// The part of a file that a `Range` header requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RangeSpec {
+pub(crate) enum RangeSpec {
     /// The whole file: there is no header, or it is ignored (another unit, several ranges,
     /// invalid).
     Whole,
@@ -15,7 +15,7 @@ pub(super) enum RangeSpec {
 }
 
 /// Parses the header for a file of this size.
-pub(super) fn parse_range(header: Option<&str>, size: u64) -> RangeSpec {
+pub(crate) fn parse_range(header: Option<&str>, size: u64) -> RangeSpec {
     // The parser would accept another case of the unit, and a list with empty members.
     let ranges = header
         .map(str::trim)

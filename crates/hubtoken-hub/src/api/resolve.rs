@@ -4,13 +4,12 @@
 //! execute: they are user uploads served from the Hub's own origin. An LFS pointer is served as the
 //! object it points to, except by `raw`.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use git2::Oid;
@@ -19,15 +18,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::download::Download;
 use crate::auth::access::Action;
 use crate::auth::authentication::Caller;
+use crate::blocking::spawn_io;
 use crate::extract::repository::RepositoryRef;
 use crate::git::blob::stream_packed_blob;
 use crate::registry::Repository;
+use crate::repository::lfs::LargeFile;
 use crate::repository::{Entry, LooseBlob, OpenRepository, RepositoryError, RepositoryPath};
 use crate::response::{ApiError, ApiResult, X_REPO_COMMIT, header_text};
 use crate::state::HubState;
-use crate::stream_body::{from_file, from_reader};
+use crate::stream_body::from_reader;
 
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
+const X_XET_HASH: HeaderName = HeaderName::from_static("x-xet-hash");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
 /// Files up to this size are read at once; larger ones are streamed.
@@ -81,7 +83,7 @@ enum BlobSource {
     /// A large file in a git pack.
     Packed(Oid),
     /// The LFS object that a pointer refers to.
-    Large(File),
+    Large(LargeFile),
 }
 
 /// A file that was found.
@@ -116,8 +118,12 @@ pub(super) async fn resolve(
     let mut response = Response::new(Body::empty());
     describe(response.headers_mut(), &path, commit);
     let download = match (&source, entry.lfs) {
-        (BlobSource::Large(_), Some(pointer)) => {
+        (BlobSource::Large(file), Some(pointer)) => {
             let headers = response.headers_mut();
+            if let Some(hash) = file.xet_hash() {
+                headers.insert(X_XET_HASH, header_text(&hash));
+                headers.insert(LINK, xet_link(&state.endpoint, &repository, commit));
+            }
             let tag = format!("\"{}\"", pointer.oid);
             headers.insert(X_LINKED_SIZE, HeaderValue::from(pointer.size));
             headers.insert(X_LINKED_ETAG, header_text(&tag));
@@ -179,7 +185,9 @@ async fn read(
     let length = part.end - part.start;
     let oid = match source {
         BlobSource::Large(file) => {
-            return Ok(from_file(file, &part).map_err(RepositoryError::from)?);
+            let reader = spawn_io(move || file.read_from(part.start)).await;
+            let reader = reader.map_err(RepositoryError::from)?;
+            return Ok(from_reader(reader, 0, length));
         }
         BlobSource::Loose(blob) => return Ok(from_reader(*blob, part.start, length)),
         BlobSource::Packed(oid) => {
@@ -196,6 +204,14 @@ async fn read(
         .with_repository(repository, move |repo| repo.blob(oid, part))
         .await?;
     Ok(Body::from(data))
+}
+
+/// Where a client gets the token that reads the file's chunks.
+fn xet_link(endpoint: &str, repository: &Repository, commit: Oid) -> HeaderValue {
+    let (kind, id) = (repository.kind.plural(), repository.full_name());
+    header_text(&format!(
+        "<{endpoint}/api/{kind}/{id}/xet-read-token/{commit}>; rel=\"xet-auth\""
+    ))
 }
 
 fn not_a_file(path: &str, commit: Oid) -> RepositoryError {

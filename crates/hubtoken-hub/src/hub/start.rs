@@ -73,7 +73,6 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
             .with_public_endpoint(local.as_deref(), wanted.behind_proxy)
             .with_log(log)
             .with_audit_days(wanted.audit_days)
-            .with_lfs(wanted.lfs)
             .with_inference(&wanted.inference)?
             .with_oauth(wanted.oauth)?;
         Ok::<_, HubError>((sockets, admin_socket, endpoint, local, Arc::new(state)))

@@ -12,7 +12,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::signed_url::{LIFETIME, Operation, SignedUrl, SigningKey};
+use super::signed_url::{LIFETIME, Operation, SignedUrl};
 use super::transfer::{storage_error, verify_signed_url};
 use crate::auth::access::Action;
 use crate::auth::authentication::{Caller, token_digest};
@@ -23,9 +23,12 @@ use crate::git::push_errors::open_for_writing;
 use crate::registry::Repository;
 use crate::repository::lfs::ObjectId;
 use crate::response::{ApiError, ApiResult, LFS_JSON, json_response};
+use crate::seal::SealingKey;
 use crate::secret::Digest;
 use crate::state::HubState;
 
+/// What clients call the algorithm: git-lfs and huggingface_hub one, huggingface.js the other.
+const HASH_ALGORITHMS: [&str; 2] = ["sha256", "sha_256"];
 /// The maximum number of objects in a batch.
 const MAX_OBJECTS: usize = 10_000;
 /// The maximum size of an object: no disk is larger, and clients themselves use signed 64-bit
@@ -81,7 +84,7 @@ pub(super) async fn batch(
     };
     if body
         .hash_algo
-        .is_some_and(|algorithm| algorithm != "sha256")
+        .is_some_and(|algorithm| !HASH_ALGORITHMS.contains(&algorithm.as_str()))
     {
         return Err(ApiError::new(
             StatusCode::CONFLICT,
@@ -94,7 +97,7 @@ pub(super) async fn batch(
             "Too many objects in one batch",
         ));
     }
-    let key = state.services.lfs.key().map_err(storage_error)?;
+    let key = state.services.seals.key().map_err(storage_error)?;
     let responder = BatchResponder {
         state: &state,
         token: caller.principal().and_then(|_| token_digest(&headers)),
@@ -116,7 +119,7 @@ struct BatchResponder<'a> {
     token: Option<Digest>,
     repository: &'a Repository,
     operation: Operation,
-    key: &'a SigningKey,
+    key: &'a SealingKey,
 }
 
 impl BatchResponder<'_> {
@@ -178,9 +181,8 @@ impl BatchResponder<'_> {
             size,
             token: self.token,
         };
-        let link = self
-            .key
-            .sign(self.repository, &signed_url, now)
+        let link = signed_url
+            .sign(self.key, self.repository, now)
             .map_err(storage_error)?;
         Ok(json!({
             "href": format!("{}/{oid}?link={link}", self.objects()),

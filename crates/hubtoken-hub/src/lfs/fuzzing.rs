@@ -4,9 +4,10 @@ use std::io;
 
 use time::OffsetDateTime;
 
-use super::signed_url::{Operation, SignedUrl, SigningKey};
+use super::signed_url::{Operation, SignedUrl};
 use crate::registry::Repository;
 use crate::repository::lfs::{ObjectId, Pointer};
+use crate::seal::SealingKey;
 
 /// The object that a pointer refers to, and its size. `None` for a regular file.
 #[must_use]
@@ -21,7 +22,7 @@ pub fn pointer_text(oid: [u8; 32], size: u64) -> String {
 }
 
 /// The links of one Hub.
-pub struct Links(SigningKey);
+pub struct Links(SealingKey);
 
 impl Links {
     /// Uses a random key.
@@ -31,7 +32,7 @@ impl Links {
     /// If the key cannot be stored, or randomness is not available.
     pub fn new() -> io::Result<Self> {
         let folder = tempfile::TempDir::new()?;
-        Ok(Self(SigningKey::open(folder.path())?))
+        Ok(Self(SealingKey::open_or_create(folder.path())?))
     }
 
     /// A link to upload an object to a repository, created at Unix time 0.
@@ -47,8 +48,7 @@ impl Links {
             token: Some([9; 32]),
         };
         let now = OffsetDateTime::UNIX_EPOCH;
-        self.0
-            .sign(&Repository::example(repository), &signed_url, now)
+        signed_url.sign(&self.0, &Repository::example(repository), now)
     }
 
     /// The size of the object that a link allows to upload at a given time, or `None` if it does
@@ -56,9 +56,13 @@ impl Links {
     #[must_use]
     pub fn verify(&self, repository: &str, oid: [u8; 32], link: &str, seconds: u32) -> Option<u64> {
         let now = OffsetDateTime::from_unix_timestamp(seconds.into()).ok()?;
-        let signed_url =
-            self.0
-                .verify(&Repository::example(repository), ObjectId(oid), link, now)?;
+        let signed_url = SignedUrl::verify(
+            &self.0,
+            &Repository::example(repository),
+            ObjectId(oid),
+            link,
+            now,
+        )?;
         Some(signed_url.size)
     }
 }

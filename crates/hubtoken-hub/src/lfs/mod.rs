@@ -4,15 +4,12 @@
 //! (`capability`), which it follows without credentials (`transfer`). The files themselves, and the
 //! pointers to them in commits, are part of the repository: see `repository::lfs`.
 //!
-//! `git lfs` uses the batch endpoint of any repository. `huggingface_hub` uses it only if the
-//! `preupload` response says so, which is a setting of the Hub
-//! ([`HubOptions::lfs`](super::HubOptions)): with its default settings, that client first contacts
-//! another service, Xet, which this Hub does not provide, and fails.
+//! `git lfs` and huggingface.js use the batch endpoint. `huggingface_hub` sends and receives large
+//! files by Xet instead, if it can: see `xet`.
 
 mod batch;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-pub(super) mod service;
 mod signed_url;
 mod transfer;
 

@@ -22,7 +22,7 @@ use crate::repository::RepositoryError;
 use crate::repository::lfs::{ObjectId, Pointer, Upload, UploadError};
 use crate::response::{ApiError, ApiResult};
 use crate::state::HubState;
-use crate::stream_body::from_file;
+use crate::stream_body::from_reader;
 
 /// How many bytes are hashed and written at once.
 const WRITE_BUFFER_BYTES: usize = 256 << 10;
@@ -58,10 +58,9 @@ pub(super) async fn download(
         size: signed_url.size,
         text_length: 0,
     };
-    let file = state
-        .store
-        .lfs(&repository)
-        .open(&pointer)
+    let objects = state.store.lfs(&repository);
+    let file = spawn_io(move || objects.open(&pointer))
+        .await
         .map_err(storage_error)?
         .ok_or_else(|| {
             ApiError::new(StatusCode::NOT_FOUND, "Object does not exist on the server")
@@ -77,7 +76,9 @@ pub(super) async fn download(
     );
     let wanted = download.prepare(&headers, &mut response)?;
     if let Some(part) = wanted.filter(|_| method != Method::HEAD) {
-        *response.body_mut() = from_file(file, &part).map_err(storage_error)?;
+        let length = part.end - part.start;
+        let reader = spawn_io(move || file.read_from(part.start)).await;
+        *response.body_mut() = from_reader(reader.map_err(storage_error)?, 0, length);
     }
     Ok(response)
 }
@@ -201,12 +202,8 @@ pub(super) async fn verify_signed_url(
         .find_repository(target.kind, &target.namespace, &target.name)
         .await?
         .ok_or_else(invalid_link)?;
-    let signed_url = state
-        .services
-        .lfs
-        .key()
-        .map_err(storage_error)?
-        .verify(&repository, oid, link, state.clock.now())
+    let key = state.services.seals.key().map_err(storage_error)?;
+    let signed_url = SignedUrl::verify(&key, &repository, oid, link, state.clock.now())
         .filter(|signed_url| signed_url.operation == operation)
         .ok_or_else(invalid_link)?;
     let repository = open(state, target, &signed_url).await?;

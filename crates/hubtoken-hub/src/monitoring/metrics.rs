@@ -61,8 +61,12 @@ pub(crate) struct Metrics {
     /// Connections closed without being served, because their address had too many.
     pub connections_refused: Counter,
     pub failed_handshakes: Counter,
-    /// Commits being received.
+    /// Commits, LFS objects and Xet's packs being received.
     pub uploads: Gauge,
+    /// Tokens of Xet that read.
+    pub xet_read_tokens: Counter,
+    /// Tokens of Xet that write.
+    pub xet_write_tokens: Counter,
 }
 
 /// The requests with one route and method. The histogram is not `prometheus_client`'s, which takes a

@@ -129,6 +129,8 @@ pub enum AuditAction {
     AccessGrant,
     /// A user's access to a gated repository was revoked.
     AccessRevoke,
+    /// A token was issued that uploads to a repository by Xet.
+    XetWrite,
 }
 
 /// One entry of the audit log.
@@ -217,7 +219,7 @@ impl Actor {
 
 impl AuditAction {
     /// All actions, grouped by what they affect.
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,
@@ -253,6 +255,7 @@ impl AuditAction {
         Self::RepositoryDelete,
         Self::AccessGrant,
         Self::AccessRevoke,
+        Self::XetWrite,
     ];
 
     /// The name used in the log, such as `token.create`.
@@ -294,6 +297,7 @@ impl AuditAction {
             Self::RepositoryDelete => "repository.delete",
             Self::AccessGrant => "access.grant",
             Self::AccessRevoke => "access.revoke",
+            Self::XetWrite => "xet.write",
         }
     }
 

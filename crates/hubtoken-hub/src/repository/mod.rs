@@ -41,6 +41,7 @@ mod pattern;
 mod quoted;
 mod revision;
 mod tree;
+pub(super) mod xet;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -58,7 +59,6 @@ pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
 use self::lfs::{Objects, RepositoryObjects};
 
 pub(crate) use self::error::RepositoryError;
-pub(crate) use self::gitattributes::LfsPatterns;
 pub(crate) use self::gitignore::Gitignore;
 pub(crate) use self::loose_object::LooseBlob;
 pub(crate) use self::path::RepositoryPath;

@@ -1,12 +1,11 @@
 //! Reads commits: lists of entries, single entries, and the content of files.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
 use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 
-use super::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
+use super::lfs::{LargeFile, ObjectId, POINTER_LENGTHS, Pointer};
 use super::{OpenRepository, RepositoryError, RepositoryPath};
 
 /// How much of `.gitattributes` or `.gitignore` is read. Each pattern costs time, and real files
@@ -159,8 +158,16 @@ impl OpenRepository {
     }
 
     /// Opens the LFS object of a pointer, if it was uploaded.
-    pub(crate) fn lfs_object(&self, pointer: &Pointer) -> Result<Option<File>, RepositoryError> {
+    pub(crate) fn lfs_object(
+        &self,
+        pointer: &Pointer,
+    ) -> Result<Option<LargeFile>, RepositoryError> {
         Ok(self.objects.open(pointer)?)
+    }
+
+    /// The Xet hash of an LFS object, as text, if it came by Xet.
+    pub(crate) fn xet_hash(&self, oid: ObjectId) -> Result<Option<String>, RepositoryError> {
+        Ok(self.objects.xet_hash(oid)?)
     }
 
     /// The length of an LFS object, if it exists.

@@ -2,10 +2,9 @@
 
 use time::OffsetDateTime;
 
-use crate::blocking::{ConcurrencyLimit, MAX_UPLOADS};
+use crate::blocking::{ConcurrencyLimit, MAX_UPLOADS, MAX_VERIFICATIONS};
 use crate::git::service::Git;
 use crate::inference::service::Inference;
-use crate::lfs::service::Lfs;
 use crate::middleware::request_id::RequestIds;
 use crate::monitoring::log::Log;
 use crate::monitoring::metrics::Metrics;
@@ -14,6 +13,7 @@ use crate::oauth::service::OAuth;
 use crate::pages::attempt_limiter::AttemptLimiter;
 use crate::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
 use crate::rate_limit::{RateLimit, RateLimiter};
+use crate::seal::Seals;
 use crate::server::allowed_hosts::HostPolicy;
 
 /// How many wrong codes a user, and an address, may send in one window. A guess among 2^34 codes is
@@ -26,7 +26,8 @@ const USER_CODE_WINDOW_SECONDS: u32 = 900;
 #[derive(Debug)]
 pub(crate) struct Services {
     pub git: Git,
-    pub lfs: Lfs,
+    /// The key of links and of Xet's tokens.
+    pub seals: Seals,
     pub inference: Inference,
     pub oauth: OAuth,
 }
@@ -71,6 +72,8 @@ pub(crate) struct Limiters {
     pub user_codes: AttemptLimiter,
     /// The commits being received.
     pub commits: ConcurrencyLimit,
+    /// The uploads by Xet whose content is being hashed.
+    pub verifications: ConcurrencyLimit,
 }
 
 impl Limiters {
@@ -85,6 +88,10 @@ impl Limiters {
                 USER_CODE_WINDOW_SECONDS,
             ),
             commits: ConcurrencyLimit::new(MAX_UPLOADS, "Too many uploads are in progress"),
+            verifications: ConcurrencyLimit::new(
+                MAX_VERIFICATIONS,
+                "Too many uploads are being verified",
+            ),
         }
     }
 }

@@ -431,10 +431,6 @@ fn preupload_sends_to_lfs_where_the_hub_was_told_to() {
             .collect()
     };
     let (world, token) = prepared();
-    assert_eq!(modes(&world, &token), ["regular"; 4]);
-    let world = World::with_lfs();
-    let token = world.token("alice", "w", "write");
-    assert_eq!(world.create(&token, "alice/m", true).status, 200);
     assert_eq!(modes(&world, &token), ["regular", "lfs", "regular", "lfs"]);
     world.commit(
         &token,

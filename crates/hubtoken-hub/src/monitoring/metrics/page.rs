@@ -80,6 +80,16 @@ impl Metrics {
                 "Connections whose TLS handshake failed",
                 &self.failed_handshakes,
             ),
+            (
+                "xet_read_tokens",
+                "Tokens issued that download by Xet",
+                &self.xet_read_tokens,
+            ),
+            (
+                "xet_write_tokens",
+                "Tokens issued that upload by Xet",
+                &self.xet_write_tokens,
+            ),
         ] {
             registry.register(name, help, counter.clone());
         }
@@ -92,7 +102,11 @@ impl Metrics {
 
     fn register_gauges(&self, registry: &mut Registry, values: &ScrapedValues) {
         registry.register("connections", "Open connections", self.connections.clone());
-        registry.register("uploads", "Commits being received", self.uploads.clone());
+        registry.register(
+            "uploads",
+            "Commits and large files being received",
+            self.uploads.clone(),
+        );
         for (name, help, value) in [
             ("users", "Users", values.users),
             ("organizations", "Organizations", values.organizations),

@@ -13,14 +13,17 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use xet_core_structures::metadata_shard::file_structs::MDBFileInfo;
+
 use super::pointer::{ObjectId, Pointer};
+use crate::repository::xet::{Content, XetStore};
 use hubtoken_core::repository::RepositoryType;
 
 /// The number of folders above a file, up to and including the data folder.
@@ -30,6 +33,8 @@ const DEPTH: usize = 6;
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     root: PathBuf,
+    /// Those that came by Xet.
+    xet: PathBuf,
 }
 
 /// The large files of one repository.
@@ -37,6 +42,45 @@ pub(crate) struct Objects {
 pub(crate) struct RepositoryObjects {
     folder: PathBuf,
     incoming: PathBuf,
+    xet: XetStore,
+}
+
+/// Where the content of a large file is.
+pub(crate) enum LargeFile {
+    /// In one file, as it came by LFS.
+    Whole(File),
+    /// In chunks, as it came by Xet.
+    Chunks(Box<ChunkedFile>),
+}
+
+/// A large file that came by Xet.
+pub(crate) struct ChunkedFile {
+    store: XetStore,
+    file: MDBFileInfo,
+}
+
+impl LargeFile {
+    /// The Xet hash of the file, as text, if it came by Xet.
+    pub(crate) fn xet_hash(&self) -> Option<String> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Chunks(chunked) => Some(chunked.file.metadata.file_hash.hex()),
+        }
+    }
+
+    /// A reader from an offset on.
+    pub(crate) fn read_from(self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::Whole(mut file) => {
+                file.seek(SeekFrom::Start(offset))?;
+                Box::new(file)
+            }
+            Self::Chunks(chunked) => {
+                let ChunkedFile { store, file } = *chunked;
+                Box::new(Content::open(store, file, offset)?)
+            }
+        })
+    }
 }
 
 /// An upload in progress.
@@ -69,6 +113,7 @@ impl Objects {
     pub(crate) fn new(data: &Path) -> Self {
         Self {
             root: data.join("lfs"),
+            xet: data.join("xet"),
         }
     }
 
@@ -76,20 +121,23 @@ impl Objects {
         RepositoryObjects {
             folder: self.root.join(kind.plural()).join(id),
             incoming: self.root.join("incoming"),
+            xet: XetStore::new(&self.xet, kind, id),
         }
     }
 
     /// Removes uploads that a killed Hub left unfinished, and the files of repositories that no
     /// longer exist. `is_known` returns whether the repository of a type and id exists.
     pub(crate) fn sweep(&self, is_known: impl Fn(RepositoryType, &str) -> bool) -> io::Result<()> {
-        for name in entries(&self.root.join("incoming"))? {
-            fs::remove_file(self.root.join("incoming").join(name))?;
-        }
-        for kind in RepositoryType::ALL {
-            let parent = self.root.join(kind.plural());
-            for id in entries(&parent)? {
-                if !is_known(kind, &id) {
-                    fs::remove_dir_all(parent.join(id))?;
+        for root in [&self.root, &self.xet] {
+            for name in entries(&root.join("incoming"))? {
+                fs::remove_file(root.join("incoming").join(name))?;
+            }
+            for kind in RepositoryType::ALL {
+                let parent = root.join(kind.plural());
+                for id in entries(&parent)? {
+                    if !is_known(kind, &id) {
+                        fs::remove_dir_all(parent.join(id))?;
+                    }
                 }
             }
         }
@@ -106,21 +154,39 @@ impl RepositoryObjects {
     /// The length of an object, if it exists.
     pub(crate) fn length(&self, oid: ObjectId) -> io::Result<Option<u64>> {
         match fs::metadata(self.path(oid)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.xet.length(oid),
             metadata => Ok(Some(metadata?.len())),
         }
     }
 
-    /// Opens the object that a pointer refers to, if it exists and has the right size.
-    pub(crate) fn open(&self, pointer: &Pointer) -> io::Result<Option<File>> {
+    /// Opens the object that a pointer refers to, if it exists and has the right size. Of one that
+    /// came both ways, the chunks.
+    pub(crate) fn open(&self, pointer: &Pointer) -> io::Result<Option<LargeFile>> {
+        if let Some(file) = self.xet.file(pointer.oid)? {
+            let is_whole = file.file_size() == pointer.size;
+            let store = self.xet.clone();
+            let chunked = Box::new(ChunkedFile { store, file });
+            return Ok(is_whole.then_some(LargeFile::Chunks(chunked)));
+        }
         match File::open(self.path(pointer.oid)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             file => {
                 let file = file?;
                 let is_whole = file.metadata()?.len() == pointer.size;
-                Ok(is_whole.then_some(file))
+                Ok(is_whole.then_some(LargeFile::Whole(file)))
             }
         }
+    }
+
+    /// The Xet hash of an object, as text, if it came by Xet.
+    pub(crate) fn xet_hash(&self, oid: ObjectId) -> io::Result<Option<String>> {
+        let file = self.xet.file(oid)?;
+        Ok(file.map(|file| file.metadata.file_hash.hex()))
+    }
+
+    /// What came by Xet.
+    pub(crate) fn xet(&self) -> &XetStore {
+        &self.xet
     }
 
     /// Starts receiving an object.
@@ -138,6 +204,7 @@ impl RepositoryObjects {
 
     /// Removes all objects, along with the repository.
     pub(crate) fn remove(&self) -> io::Result<()> {
+        self.xet.remove()?;
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             other => other,

@@ -99,7 +99,6 @@ impl World {
         folder: TempDir,
         now: i64,
         (limit, policy): (Option<RateLimit>, SignInPolicy),
-        lfs: bool,
         inference: &InferenceOptions,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -117,7 +116,6 @@ impl World {
             .block_on(HubState::open(folder.path(), ENDPOINT, &key, limit, clock))
             .unwrap()
             .with_sign_in_policy(policy)
-            .with_lfs(lfs)
             .with_inference(inference)
             .unwrap();
         Self {
@@ -137,7 +135,7 @@ impl World {
     /// The same with upstream servers for the inference API.
     pub fn populated_with(inference: &InferenceOptions) -> Self {
         let rules = (None, SignInPolicy::default());
-        Self::on(TempDir::new().unwrap(), START, rules, false, inference).populate()
+        Self::on(TempDir::new().unwrap(), START, rules, inference).populate()
     }
 
     fn populate(self) -> Self {
@@ -177,11 +175,6 @@ impl World {
         drop(app);
         drop(runtime);
         folder
-    }
-
-    /// The same, with uploads through the API sending large files to LFS.
-    pub fn with_lfs() -> Self {
-        Self::with_settings(None, SignInPolicy::default(), true).populate()
     }
 
     pub fn pass(&self, seconds: i64) {
