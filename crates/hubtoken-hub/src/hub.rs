@@ -6,6 +6,7 @@
 //! the child would hang, and removing the folder would take it away from the parent.
 
 mod commands;
+mod maintenance;
 mod runtime;
 mod start;
 

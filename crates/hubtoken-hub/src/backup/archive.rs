@@ -111,8 +111,9 @@ impl Writer {
         self.add_objects(&format!("{name}/objects"), &folder.join("objects"))
     }
 
-    /// Adds a repository's large files. A repository without any has no such folder.
-    pub(super) fn add_lfs_objects(&mut self, name: &str, folder: &Path) -> io::Result<()> {
+    /// Adds a repository's large files. A repository without any has no such folder. What vanishes
+    /// while it is read was collected, because nothing refers to it.
+    pub(super) fn add_large_files(&mut self, name: &str, folder: &Path) -> io::Result<()> {
         let mut entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?.collect::<io::Result<Vec<_>>>()?,
@@ -125,9 +126,12 @@ impl Writer {
             };
             let inner = format!("{name}/{text}");
             if entry.file_type()?.is_dir() {
-                self.add_lfs_objects(&inner, &entry.path())?;
+                self.add_large_files(&inner, &entry.path())?;
             } else {
-                self.add_file(&inner, &entry.path())?;
+                match self.add_file(&inner, &entry.path()) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+                    added => added?,
+                }
             }
         }
         Ok(())

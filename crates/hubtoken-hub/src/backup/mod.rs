@@ -10,6 +10,7 @@
 //! ```text
 //! repositories/{models,datasets,spaces}/{id}.git/…    HEAD, config, references, objects
 //! lfs/{models,datasets,spaces}/{id}/…                 large files
+//! xet/{models,datasets,spaces}/{id}/…                 those that came by Xet
 //! hub.sqlite3                                         the registry
 //! manifest.json                                       version, schema, file lengths and SHA-256s
 //! ```
@@ -94,8 +95,16 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
             // After the references, because the objects of their pointers were stored before them.
             let lfs_folder = lfs_folder_name(*kind, id);
             writer
-                .add_lfs_objects(&lfs_folder, &data.join(&lfs_folder))
+                .add_large_files(&lfs_folder, &data.join(&lfs_folder))
                 .map_err(map_error)?;
+            // What says how files are put together before what they are put together from, because
+            // the Hub stores it in the opposite order.
+            for part in ["files", "hashes", "chunks", "batches", "xorbs"] {
+                let folder = format!("xet/{}/{id}/{part}", kind.plural());
+                writer
+                    .add_large_files(&folder, &data.join(&folder))
+                    .map_err(map_error)?;
+            }
             continue;
         }
         deleted.push(id.clone());

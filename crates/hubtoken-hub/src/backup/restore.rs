@@ -164,11 +164,11 @@ fn is_expected(name: &str) -> bool {
                 _ => false,
             }
     };
-    is_plain && (name == DATABASE || in_repository() || is_lfs_object(name))
+    is_plain && (name == DATABASE || in_repository() || is_large_file(name))
 }
 
-/// Accepts a large file in the location that its name requires.
-fn is_lfs_object(name: &str) -> bool {
+/// Accepts a large file, or a part of one, in the location that its name requires.
+fn is_large_file(name: &str) -> bool {
     let kinds = RepositoryType::ALL.map(RepositoryType::plural);
     let is_hexadecimal = |text: &str, length: usize| {
         text.len() == length
@@ -183,6 +183,16 @@ fn is_lfs_object(name: &str) -> bool {
                 && is_hexadecimal(digest, 64)
                 && digest.get(..2) == Some(first)
                 && digest.get(2..4) == Some(second)
+        }
+        ["xet", kind, id, "batches", batch] => {
+            kinds.contains(kind) && is_hexadecimal(id, 24) && is_hexadecimal(batch, 32)
+        }
+        ["xet", kind, id, what, first, hash] => {
+            kinds.contains(kind)
+                && is_hexadecimal(id, 24)
+                && ["files", "hashes", "chunks", "xorbs"].contains(what)
+                && is_hexadecimal(hash, 64)
+                && hash.get(..2) == Some(first)
         }
         _ => false,
     }
@@ -264,6 +274,9 @@ mod tests {
             format!("repositories/spaces/{id}.git/refs/heads/a/b"),
             format!("repositories/datasets/{id}.git/objects/pack/pack-1.idx"),
             format!("lfs/models/{id}/ab/ab/{}", "ab".repeat(32)),
+            format!("xet/models/{id}/xorbs/ab/{}", "ab".repeat(32)),
+            format!("xet/spaces/{id}/files/ab/{}", "ab".repeat(32)),
+            format!("xet/datasets/{id}/batches/{}", "ab".repeat(16)),
         ] {
             assert!(is_expected(&good), "{good}");
         }
@@ -282,6 +295,10 @@ mod tests {
             format!("lfs/models/{id}/{}", "ab".repeat(32)),
             format!("lfs/models/x/ab/ab/{}", "ab".repeat(32)),
             format!("lfs/incoming/{id}"),
+            format!("xet/incoming/{id}"),
+            format!("xet/models/{id}/xorbs/cd/{}", "ab".repeat(32)),
+            format!("xet/models/{id}/others/ab/{}", "ab".repeat(32)),
+            format!("xet/models/{id}/batches/../{}", "ab".repeat(16)),
             "lfs-key".to_owned(),
         ] {
             assert!(!is_expected(&bad), "{bad}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::maintenance::maintain;
 use super::runtime::HubRuntime;
 use crate::data_folder::DataFolder;
 use crate::error::HubError;
@@ -119,6 +120,7 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
             Arc::clone(&state),
         ))?;
     }
+    runtime.spawn(maintain(Arc::clone(&state)))?;
     state.telemetry.log.record(|| {
         tracing::info!(
             endpoint = endpoint.as_str(),

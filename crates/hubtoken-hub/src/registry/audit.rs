@@ -123,14 +123,14 @@ pub enum AuditAction {
     RepositoryCreate,
     /// A repository's settings were changed.
     RepositorySettings,
+    /// A token was issued that uploads large files to a repository by Xet.
+    RepositoryUpload,
     /// A repository was deleted.
     RepositoryDelete,
     /// A user was granted access to a gated repository.
     AccessGrant,
     /// A user's access to a gated repository was revoked.
     AccessRevoke,
-    /// A token was issued that uploads to a repository by Xet.
-    XetWrite,
 }
 
 /// One entry of the audit log.
@@ -252,10 +252,10 @@ impl AuditAction {
         Self::ApprovalRevoke,
         Self::RepositoryCreate,
         Self::RepositorySettings,
+        Self::RepositoryUpload,
         Self::RepositoryDelete,
         Self::AccessGrant,
         Self::AccessRevoke,
-        Self::XetWrite,
     ];
 
     /// The name used in the log, such as `token.create`.
@@ -294,10 +294,10 @@ impl AuditAction {
             Self::ApprovalRevoke => "approval.revoke",
             Self::RepositoryCreate => "repository.create",
             Self::RepositorySettings => "repository.settings",
+            Self::RepositoryUpload => "repository.upload",
             Self::RepositoryDelete => "repository.delete",
             Self::AccessGrant => "access.grant",
             Self::AccessRevoke => "access.revoke",
-            Self::XetWrite => "xet.write",
         }
     }
 

@@ -31,6 +31,7 @@ mod crash_cleanup;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod garbage;
 mod gitattributes;
 mod gitignore;
 mod history;

@@ -81,7 +81,7 @@ async fn issue(
             let subject = Subject::repository(repository.page());
             state
                 .registry
-                .record(AuditAction::XetWrite, subject, context)
+                .record(AuditAction::RepositoryUpload, subject, context)
                 .await?;
             metrics.xet_write_tokens.inc()
         }

@@ -40,3 +40,5 @@ mod support;
 mod unknown_paths;
 mod upgrade;
 mod whoami;
+mod xet;
+mod xet_faults;

@@ -52,6 +52,8 @@ fn names_and_types_are_what_dashboards_know() {
             "foreign_hosts_total counter",
             "connections_refused_total counter",
             "failed_handshakes_total counter",
+            "xet_read_tokens_total counter",
+            "xet_write_tokens_total counter",
             "log_lines_lost_total counter",
             "connections gauge",
             "uploads gauge",

@@ -115,7 +115,7 @@ pub(super) fn action_label(act: AuditAction) -> &'static str {
         AuditAction::RepositoryDelete => "Deleted a repository",
         AuditAction::AccessGrant => "Granted access to a gated repository",
         AuditAction::AccessRevoke => "Revoked access to a gated repository",
-        AuditAction::XetWrite => "Issued a token for an upload by Xet",
+        AuditAction::RepositoryUpload => "Began an upload of large files",
     }
 }
 

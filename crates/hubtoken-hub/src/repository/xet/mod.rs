@@ -110,9 +110,14 @@ impl XetStore {
         self.file(oid)
     }
 
-    /// The length of a file, if it exists.
+    /// The length of a file, if it exists. Its collection, if nothing refers to it, starts anew: who
+    /// asks is about to refer to it.
     pub(crate) fn length(&self, oid: ObjectId) -> io::Result<Option<u64>> {
-        Ok(self.file(oid)?.map(|file| file.file_size()))
+        let Some(file) = self.file(oid)? else {
+            return Ok(None);
+        };
+        durable::touch(&self.path("files", &oid.to_string()))?;
+        Ok(Some(file.file_size()))
     }
 
     /// Removes everything, along with the repository.

@@ -115,6 +115,10 @@ fn read_chunks(
         if compressed as usize > *MAX_CHUNK_SIZE {
             return Err(XetError::rejected("A chunk is longer than its content"));
         }
+        let step = XORB_CHUNK_HEADER_LENGTH as u64 + u64::from(compressed);
+        if position + step > length {
+            return Err(XetError::rejected("The data ends too early"));
+        }
         let scheme = header.get_compression_scheme()?;
         let mut content = reader.by_ref().take(compressed.into());
         chunk.clear();
@@ -134,7 +138,6 @@ fn read_chunks(
         if chunk.data.is_empty() {
             return Err(XetError::rejected("A chunk is empty"));
         }
-        let step = XORB_CHUNK_HEADER_LENGTH as u64 + u64::from(compressed);
         position += step;
         let packed = u32::try_from(position).map_err(|_| too_large())?;
         unpacked = u32::try_from(chunk.data.len())

@@ -5,3 +5,4 @@ pub mod browser;
 pub mod time;
 pub mod upstream;
 pub mod world;
+pub mod xet;

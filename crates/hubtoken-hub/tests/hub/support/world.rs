@@ -69,30 +69,14 @@ impl World {
     }
 
     pub fn with_policy(limit: Option<RateLimit>, policy: SignInPolicy) -> Self {
-        Self::with_settings(limit, policy, false)
-    }
-
-    pub fn with_settings(limit: Option<RateLimit>, policy: SignInPolicy, lfs: bool) -> Self {
         let inference = InferenceOptions::default();
-        Self::on(
-            TempDir::new().unwrap(),
-            START,
-            (limit, policy),
-            lfs,
-            &inference,
-        )
+        Self::on(TempDir::new().unwrap(), START, (limit, policy), &inference)
     }
 
     /// A world on an existing data folder, at a given time.
     pub fn found(folder: TempDir, now: i64) -> Self {
         let inference = InferenceOptions::default();
-        Self::on(
-            folder,
-            now,
-            (None, SignInPolicy::default()),
-            false,
-            &inference,
-        )
+        Self::on(folder, now, (None, SignInPolicy::default()), &inference)
     }
 
     fn on(
