@@ -105,7 +105,7 @@ fn read_chunks(
     let mut info = XorbObjectInfoV1::default();
     let mut hashes = ChunkHashList::new();
     let (mut position, mut unpacked) = (0_u64, 0_u32);
-    let mut chunk = Bounded::default();
+    let (mut content, mut chunk) = (Vec::new(), Bounded::default());
     while position < length {
         let header = match deserialize_chunk_header(reader) {
             Err(CoreError::ChunkHeaderParse) => break,
@@ -120,14 +120,19 @@ fn read_chunks(
             return Err(XetError::rejected("The data ends too early"));
         }
         let scheme = header.get_compression_scheme()?;
-        let mut content = reader.by_ref().take(compressed.into());
+        content.resize(compressed as usize, 0);
+        reader.read_exact(&mut content)?;
         chunk.clear();
-        let unpacked_content = scheme.decompress_from_reader(&mut content, &mut chunk);
+        let mut rest = content.as_slice();
+        // Nothing is read here that can fail for another reason than its content.
+        let is_unpacked = scheme.decompress_from_reader(&mut rest, &mut chunk).is_ok();
         if chunk.is_exceeded {
             return Err(XetError::rejected("A chunk is too long when unpacked"));
         }
-        unpacked_content?;
-        if content.limit() > 0 {
+        if !is_unpacked {
+            return Err(XetError::rejected("A chunk cannot be unpacked"));
+        }
+        if !rest.is_empty() {
             return Err(XetError::rejected("A chunk has bytes after its content"));
         }
         if chunk.data.len() as u64 != u64::from(header.get_uncompressed_length()) {
