@@ -55,7 +55,6 @@ QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-    "HF_HUB_DISABLE_XET": "1",
     # Its ten seconds are over before a machine that is kept busy has answered.
     "HF_HUB_DOWNLOAD_TIMEOUT": str(int(HANG_LIMIT)),
     "HF_HUB_ETAG_TIMEOUT": str(int(HANG_LIMIT)),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.e2e.support.matrix import Case, cases
-from tests.e2e.support.world import PRIVATE
+from tests.e2e.support.world import LARGE, LARGE_CONTENT, PRIVATE, SCRATCH
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
@@ -21,13 +25,38 @@ def test_matrix(world: World, runner: Runner, case: Case) -> None:
     if case.operation == "auth whoami":
         variables = {} if value is None else {"HF_TOKEN": value}
         done = runner.run("hf", "auth", "whoami", variables=variables)
-    else:
+    elif case.operation == "auth login":
         assert value is not None
         done = runner.run("hf", "auth", "login", "--token", value)
+    else:
+        done = transfer(world, runner, case)
     assert ("works" if done.returncode == 0 else "refused") == case.expected, done.stderr
+    assert value is None or value not in done.stdout + done.stderr
     if case.expected == "works" and case.operation == "auth whoami":
         assert "alice" in done.stdout
         assert "acme" in done.stdout
+
+
+def transfer(world: World, runner: Runner, case: Case) -> subprocess.CompletedProcess[str]:
+    """Send or fetch a large file with the command."""
+    value = world.value(case.kind)
+    variables = {} if value is None else {"HF_TOKEN": value}
+    if case.operation == "download":
+        done = runner.run("hf", "download", PRIVATE, LARGE, "--local-dir", ".", variables=variables)
+        if done.returncode == 0:
+            assert (runner.home / LARGE).read_bytes() == LARGE_CONTENT
+        return done
+    folder, name = runner.home / "folder", world.new_name("hf") + ".safetensors"
+    content = os.urandom(200_000)
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+    large = ["--repo-type", "model"] if case.operation == "upload-large-folder" else []
+    done = runner.run("hf", case.operation, SCRATCH, ".", *large, variables=variables, folder=folder)
+    if done.returncode == 0:
+        path = f"/{SCRATCH}/resolve/main/{name}"
+        headers = {"Authorization": f"Bearer {world.value('write')}"}
+        assert httpx.get(world.endpoint + path, headers=headers).content == content
+    return done
 
 
 def test_hubtoken_finds_what_hf_login_stored(world: World, runner: Runner) -> None:

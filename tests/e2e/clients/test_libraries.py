@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hubtoken.hub import Hub
 from tests.e2e.support.matrix import Case, cases
 from tests.e2e.support.runner import PROGRAMS, Runner
-from tests.e2e.support.world import DATASET, KINDS, PRIVATE, PUBLIC
+from tests.e2e.support.world import (
+    DATASET,
+    KINDS,
+    PRIVATE,
+    PUBLIC,
+    SCRATCH,
+    SCRATCH_DATASET,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,20 +35,35 @@ def answers(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
     class Answers(dict[str, Any]):
         def __missing__(self, library: str) -> Any:
-            program, repo = {
-                "transformers": ("tokenizer", PRIVATE),
-                "datasets": ("dataset", DATASET),
-            }[library]
-            self[library] = runner.program(program, {"repo": repo, "tokens": tokens})
+            program, repo = PROGRAMS_OF[library]
+            request = {"repo": repo, "tokens": tokens, "read_with": tokens["write"]}
+            self[library] = runner.program(program, request)
             return self[library]
 
     return Answers()
 
 
-@pytest.mark.parametrize("case", cases("transformers") + cases("datasets"), ids=str)
+# The program and the repository of each library's operation.
+PROGRAMS_OF = {
+    "transformers: tokenizer": ("tokenizer", PRIVATE),
+    "transformers: push": ("push_tokenizer", SCRATCH),
+    "safetensors: push": ("push_safetensors", SCRATCH),
+    "datasets: load": ("dataset", DATASET),
+    "datasets: stream": ("stream_dataset", DATASET),
+    "datasets: push": ("push_dataset", SCRATCH_DATASET),
+    "pandas: read": ("read_frame", DATASET),
+    "pandas: write": ("write_frame", SCRATCH_DATASET),
+}
+LIBRARIES = sorted({name.partition(":")[0] for name in PROGRAMS_OF})
+
+
+@pytest.mark.parametrize(
+    "case", [case for library in LIBRARIES for case in cases(library)], ids=str
+)
 def test_matrix(answers: dict[str, Any], case: Case) -> None:
     pytest.importorskip(case.client)
-    assert answers[case.client][case.kind] == case.expected
+    pytest.importorskip("transformers" if case.client == "safetensors" else "datasets")
+    assert answers[f"{case.client}: {case.operation}"][case.kind] == case.expected
 
 
 def test_activated_token_needs_no_argument(world: World, runner: Runner) -> None:
@@ -81,19 +102,3 @@ def test_what_the_libraries_swallow_is_on_standard_error(world: World, runner: R
         assert lines[0].startswith(f"{program}:")
         assert "token.reveal()" in lines[0]
     assert value not in done.stdout + done.stderr
-
-
-def test_a_data_set_is_pushed_where_large_files_go_to_lfs(home: Path) -> None:
-    pytest.importorskip("datasets")
-    with Hub(lfs=True) as hub:
-        hub.create_user("alice")
-        token = hub.create_token("alice", name="w", role="write").reveal()
-        runner = Runner(home, hub.endpoint)
-        assert runner.program("push_dataset", {"repo": "alice/d", "token": token}) == "works"
-
-
-def test_elsewhere_the_library_loses_its_own_file(world: World, runner: Runner) -> None:
-    """It deletes its file once it assumes that it has uploaded it; see `docs/uses.md`."""
-    pytest.importorskip("datasets")
-    request = {"repo": world.new_name(), "token": world.value("write")}
-    assert runner.program("push_dataset", request) == "FileNotFoundError"

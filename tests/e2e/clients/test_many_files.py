@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, HfFileSystem, snapshot_download
+from huggingface_hub import HfApi, HfFileSystem, constants, snapshot_download
 
 from hubtoken.hub import Hub
 
@@ -22,17 +22,21 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("lfs", [False, True])
+@pytest.mark.parametrize("xet", [False, True])
 # The library's own call of httpx, in its path for LFS.
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-def test_a_large_folder_goes_up_and_comes_down(tmp_path: Path, *, lfs: bool) -> None:
+def test_a_large_folder_goes_up_and_comes_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, xet: bool
+) -> None:
+    # What HF_HUB_DISABLE_XET sets, for a user whose network lets nothing else pass.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
     folder = tmp_path / "folder"
     for number in range(FILES):
         path = folder / f"part-{number % 10}" / f"{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(number))
     (folder / "model.safetensors").write_bytes(os.urandom(12_000_000))
-    with Hub(lfs=lfs) as hub:
+    with Hub() as hub:
         hub.create_user("alice")
         value = hub.create_token("alice", name="w", role="write").reveal()
         api = HfApi(endpoint=hub.endpoint, token=value)
@@ -41,14 +45,15 @@ def test_a_large_folder_goes_up_and_comes_down(tmp_path: Path, *, lfs: bool) -> 
         # The second upload has nothing to send.
         assert commits[0].oid == commits[1].oid
         asked = hub.request_count("/alice/large.git/info/lfs/objects/batch")
-        assert asked == (2 if lfs else 0)
+        assert asked == (0 if xet else 2)
         got = Path(
             snapshot_download(
                 "alice/large", endpoint=hub.endpoint, token=value, cache_dir=tmp_path / "cache"
             )
         )
         (whole,) = api.get_paths_info("alice/large", "model.safetensors")
-        assert (getattr(whole, "lfs", None) is not None) == lfs
+        assert getattr(whole, "lfs", None) is not None
+        assert (getattr(whole, "xet_hash", None) is not None) == xet
     assert {**content(folder), ".gitattributes": content(got)[".gitattributes"]} == content(got)
 
 

@@ -34,15 +34,34 @@ huggingface_hub: upload scratch  403      works    works         401      401
 huggingface_hub: upload folder   403      works    works         401      401
 huggingface_hub: upload private  403      works    403           401      401
 huggingface_hub: upload public   403      works    403           401      401
+huggingface_hub: download large  works    works    works         401      401
+huggingface_hub: public large    works    works    works         401      works
+huggingface_hub: upload large    403      works    works         401      401
+huggingface_hub: large folder    403      works    works         401      401
+huggingface_hub: files of fs     works    works    works         401      404
+huggingface_hub: write by fs     403      works    works         401      404
 huggingface_hub: create own      403      works    403           401      401
 huggingface_hub: create in org   403      works    403           401      401
 huggingface_hub: delete          403      works    404           401      401
 
 transformers: tokenizer          works    works    works         refused  refused
+transformers: push               refused  works    works         refused  refused
+safetensors: push                refused  works    works         refused  refused
 datasets: load                   works    works    works         refused  refused
+datasets: stream                 works    works    works         refused  refused
+datasets: push                   refused  works    works         refused  refused
+pandas: read                     works    works    works         refused  refused
+pandas: write                    refused  works    works         refused  refused
 
 hf: auth whoami                  works    works    works         refused  refused
 hf: auth login                   works    works    works         refused  -
+hf: download                     works    works    works         refused  refused
+hf: upload                       refused  works    works         refused  refused
+hf: upload-large-folder          refused  works    works         refused  refused
+
+huggingface.js: download         works    works    works         401      401
+huggingface.js: public file      works    works    works         401      works
+huggingface.js: upload           403      works    works         401      401
 
 requests: bearer whoami          200      200      200           401      401
 requests: basic whoami           200      200      200           401      401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from tests.e2e.support.world import World, write_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, HfFileSystem
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,63 @@ def upload_folder(client: Client) -> None:
     assert f"{place}/tokenizer.json" in listed
 
 
+def _download_large(client: Client, repo: str) -> None:
+    path = client.api.hf_hub_download(repo, names.LARGE, cache_dir=client.cache)
+    assert Path(path).read_bytes() == names.LARGE_CONTENT
+
+
+def download_large(client: Client) -> None:
+    _download_large(client, names.PRIVATE)
+
+
+def public_large(client: Client) -> None:
+    _download_large(client, names.PUBLIC)
+
+
+def _check_uploaded(client: Client, path: str, content: bytes) -> None:
+    """It is stored outside git, by Xet, and is what was sent."""
+    write = client.world.value("write")
+    (info,) = client.api.get_paths_info(names.SCRATCH, path, token=write)
+    assert getattr(info, "xet_hash", None)
+    got = client.api.hf_hub_download(names.SCRATCH, path, cache_dir=client.cache, token=write)
+    assert Path(got).read_bytes() == content
+
+
+def upload_large(client: Client) -> None:
+    path, content = client.world.new_name("large") + ".bin", os.urandom(200_000)
+    client.api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=names.SCRATCH)
+    _check_uploaded(client, path, content)
+
+
+def large_folder(client: Client) -> None:
+    place, content = client.world.new_name("folder"), os.urandom(200_000)
+    file = client.folder / "large" / place / "a.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    client.api.upload_folder(repo_id=names.SCRATCH, folder_path=client.folder / "large")
+    _check_uploaded(client, f"{place}/a.safetensors", content)
+
+
+def _file_system(client: Client) -> HfFileSystem:
+    from huggingface_hub import HfFileSystem
+
+    endpoint = client.world.endpoint
+    return HfFileSystem(endpoint=endpoint, token=client.token, skip_instance_cache=True)
+
+
+def files_of_fs(client: Client) -> None:
+    with _file_system(client).open(f"{names.PRIVATE}/{names.LARGE}", "rb") as file:
+        file.seek(250_000)
+        assert file.read(10) == names.LARGE_CONTENT[250_000:250_010]
+
+
+def write_by_fs(client: Client) -> None:
+    path, content = client.world.new_name("fs") + ".bin", os.urandom(200_000)
+    with _file_system(client).open(f"{names.SCRATCH}/{path}", "wb") as file:
+        file.write(content)
+    _check_uploaded(client, path, content)
+
+
 def _create(client: Client, owner: str) -> None:
     repo = client.world.new_name(owner)
     assert client.api.create_repo(repo, private=True).repo_id == repo
@@ -148,6 +206,12 @@ OPERATIONS: dict[str, Callable[[Client], None]] = {
     "upload private": upload_private,
     "upload public": upload_public,
     "upload folder": upload_folder,
+    "download large": download_large,
+    "public large": public_large,
+    "upload large": upload_large,
+    "large folder": large_folder,
+    "files of fs": files_of_fs,
+    "write by fs": write_by_fs,
     "create own": create_own,
     "create in org": create_in_organization,
     "delete": delete,
@@ -162,6 +226,9 @@ def observe(client: Client, operation: str) -> str:
         OPERATIONS[operation](client)
     except HfHubHTTPError as error:
         return str(error.response.status_code)
+    except FileNotFoundError:
+        # What the library's file system makes of a 401 without a token.
+        return "404"
     return "works"
 
 

@@ -1,7 +1,8 @@
 """The small world that the end-to-end tests share: users, what they own, and their tokens.
 
-    alice   owns a private model with a tokenizer in it, a public model, a private data set and
-            `alice/scratch`, which her fine-grained token may write to; is an admin of `acme`
+    alice   owns a private model with a tokenizer and a large file in it, a public model, a private
+            data set, and a model and a data set that her fine-grained token may write to; is an
+            admin of `acme`
     bob     is a member of `acme` with the role `read`
     carol   is a member of no organization
     acme    an organization with a private and a gated model
@@ -12,6 +13,7 @@ repository or token first (`World.new_name`).
 
 from __future__ import annotations
 
+import random
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ KINDS = ("read", "write", "fine-grained", "deleted", "none")
 PRIVATE = "alice/private"
 PUBLIC = "alice/public"
 SCRATCH = "alice/scratch"
+SCRATCH_DATASET = "alice/scratch-numbers"
 DATASET = "alice/numbers"
 ORGANIZATION_MODEL = "acme/private"
 GATED = "acme/gated"
@@ -37,7 +40,12 @@ SCOPES = {
     PRIVATE: ["repo.content.read"],
     f"datasets/{DATASET}": ["repo.content.read"],
     SCRATCH: ["repo.content.read", "repo.write"],
+    f"datasets/{SCRATCH_DATASET}": ["repo.content.read", "repo.write"],
 }
+
+# A large file, which is stored outside git.
+LARGE = "weights.safetensors"
+LARGE_CONTENT = random.Random(16).randbytes(300_000)
 
 WORDS = ("<unk>", "hello", "hub", "token", "world")
 ROWS = "number,word\n1,one\n2,two\n3,three\n"
@@ -112,9 +120,12 @@ def make_world(hub: Hub, folder: Path, models: ModelServer) -> World:
     for repo in (PRIVATE, PUBLIC, SCRATCH, ORGANIZATION_MODEL, GATED):
         api.create_repo(repo, private=repo not in {PUBLIC, GATED})
         api.upload_folder(repo_id=repo, folder_path=folder / "model")
+    for repo in (PRIVATE, PUBLIC):
+        api.upload_file(repo_id=repo, path_or_fileobj=LARGE_CONTENT, path_in_repo=LARGE)
     hub.set_gated(GATED, "manual")
-    api.create_repo(DATASET, repo_type="dataset", private=True)
-    api.upload_folder(repo_id=DATASET, repo_type="dataset", folder_path=folder / "dataset")
+    for repo in (DATASET, SCRATCH_DATASET):
+        api.create_repo(repo, repo_type="dataset", private=True)
+        api.upload_folder(repo_id=repo, repo_type="dataset", folder_path=folder / "dataset")
 
     # Last, because a scope names an existing repository.
     deleted = hub.create_token("alice", name="deleted", role="write")

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK};
+use axum::http::header::{
+    ACCEPT, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LINK,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use git2::Oid;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 
 use super::download::Download;
 use crate::auth::access::Action;
@@ -27,8 +30,11 @@ use crate::repository::{Entry, LooseBlob, OpenRepository, RepositoryError, Repos
 use crate::response::{ApiError, ApiResult, X_REPO_COMMIT, header_text};
 use crate::state::HubState;
 use crate::stream_body::from_reader;
+use crate::xet::issue::store_address;
 
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
+/// What a client accepts that wants to know how to get a file by Xet.
+const FILE_INFO: &str = "application/vnd.xet-fileinfo+json";
 const X_XET_HASH: HeaderName = HeaderName::from_static("x-xet-hash");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
@@ -117,12 +123,14 @@ pub(super) async fn resolve(
     } = found;
     let mut response = Response::new(Body::empty());
     describe(response.headers_mut(), &path, commit);
+    let mut xet_hash = None;
     let download = match (&source, entry.lfs) {
         (BlobSource::Large(file), Some(pointer)) => {
             let headers = response.headers_mut();
-            if let Some(hash) = file.xet_hash() {
-                headers.insert(X_XET_HASH, header_text(&hash));
-                headers.insert(LINK, xet_link(&state.endpoint, &repository, commit));
+            xet_hash = file.xet_hash();
+            if let Some(hash) = &xet_hash {
+                headers.insert(X_XET_HASH, header_text(hash));
+                headers.insert(LINK, xet_links(&state.endpoint, &repository, commit, hash));
             }
             let tag = format!("\"{}\"", pointer.oid);
             headers.insert(X_LINKED_SIZE, HeaderValue::from(pointer.size));
@@ -137,6 +145,9 @@ pub(super) async fn resolve(
             tag: format!("\"{}\"", entry.oid),
         },
     };
+    if let Some(hash) = xet_hash.filter(|_| wants_file_info(&headers)) {
+        return file_info(response, &hash, &download);
+    }
     let part = download
         .prepare(&headers, &mut response)
         .map_err(|error| error.with_header(X_REPO_COMMIT, commit.to_string()))?;
@@ -206,12 +217,34 @@ async fn read(
     Ok(Body::from(data))
 }
 
-/// Where a client gets the token that reads the file's chunks.
-fn xet_link(endpoint: &str, repository: &Repository, commit: Oid) -> HeaderValue {
+/// Where a client gets the token that reads the file's chunks, and then what they are.
+fn xet_links(endpoint: &str, repository: &Repository, commit: Oid, hash: &str) -> HeaderValue {
     let (kind, id) = (repository.kind.plural(), repository.full_name());
+    let store = store_address(endpoint, repository);
     header_text(&format!(
-        "<{endpoint}/api/{kind}/{id}/xet-read-token/{commit}>; rel=\"xet-auth\""
+        "<{endpoint}/api/{kind}/{id}/xet-read-token/{commit}>; rel=\"xet-auth\", \
+         <{store}/v1/reconstructions/{hash}>; rel=\"xet-reconstruction-info\""
     ))
+}
+
+/// Whether a client asks how to get the file by Xet, as huggingface.js does, instead of its content.
+fn wants_file_info(headers: &HeaderMap) -> bool {
+    let mut all = headers.get_all(ACCEPT).iter();
+    all.any(|accept| {
+        accept
+            .to_str()
+            .is_ok_and(|accept| accept.contains(FILE_INFO))
+    })
+}
+
+fn file_info(mut response: Response, hash: &str, download: &Download) -> ApiResult {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(FILE_INFO));
+    headers.insert(ETAG, header_text(&download.tag));
+    let etag = download.tag.trim_matches('"');
+    let body = json!({ "hash": hash, "size": download.size, "etag": etag });
+    *response.body_mut() = Body::from(body.to_string());
+    Ok(response)
 }
 
 fn not_a_file(path: &str, commit: Oid) -> RepositoryError {

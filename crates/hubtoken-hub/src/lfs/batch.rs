@@ -20,13 +20,17 @@ use crate::clock::iso;
 use crate::extract::body::JsonBody;
 use crate::extract::repository::RepositoryRef;
 use crate::git::push_errors::open_for_writing;
-use crate::registry::Repository;
+use crate::registry::{AuditContext, Repository};
 use crate::repository::lfs::ObjectId;
 use crate::response::{ApiError, ApiResult, LFS_JSON, json_response};
 use crate::seal::SealingKey;
 use crate::secret::Digest;
 use crate::state::HubState;
+use crate::xet::access_token::{Grant, Right};
+use crate::xet::issue::{ACCESS_TOKEN, CAS_URL, EXPIRATION, IssuedToken, issue};
 
+/// The name of the transfer that sends by Xet.
+const XET: &str = "xet";
 /// What clients call the algorithm: git-lfs and huggingface_hub one, huggingface.js the other.
 const HASH_ALGORITHMS: [&str; 2] = ["sha256", "sha_256"];
 /// The maximum number of objects in a batch.
@@ -41,6 +45,9 @@ pub(super) struct Batch {
     objects: Vec<Object>,
     #[serde(default)]
     hash_algo: Option<String>,
+    /// How the client can send; one that lists nothing means `basic`.
+    #[serde(default)]
+    transfers: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +69,7 @@ pub(super) async fn batch(
     State(state): State<Arc<HubState>>,
     caller: Caller,
     target: RepositoryRef,
+    context: AuditContext,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Batch>,
 ) -> ApiResult {
@@ -98,9 +106,20 @@ pub(super) async fn batch(
         ));
     }
     let key = state.services.seals.key().map_err(storage_error)?;
+    let token = caller.principal().and_then(|_| token_digest(&headers));
+    let is_upload = operation == Operation::Upload;
+    let xet = if is_upload && body.transfers.iter().any(|name| name == XET) {
+        let right = Right::Write;
+        let grant = Grant { right, token };
+        Some(issue(&state, &repository, grant, &context).await?)
+    } else {
+        None
+    };
+    let transfer = if xet.is_some() { XET } else { "basic" };
     let responder = BatchResponder {
         state: &state,
-        token: caller.principal().and_then(|_| token_digest(&headers)),
+        token,
+        xet,
         repository: &repository,
         operation,
         key: &key,
@@ -110,13 +129,15 @@ pub(super) async fn batch(
         .iter()
         .map(|object| responder.respond(object))
         .collect::<Result<Vec<_>, _>>()?;
-    lfs_response(&json!({ "transfer": "basic", "objects": objects, "hash_algo": "sha256" }))
+    lfs_response(&json!({ "transfer": transfer, "objects": objects, "hash_algo": "sha256" }))
 }
 
 /// The context in which the objects of one batch are answered.
 struct BatchResponder<'a> {
     state: &'a HubState,
     token: Option<Digest>,
+    /// The token with which the client sends by Xet, if it can.
+    xet: Option<IssuedToken>,
     repository: &'a Repository,
     operation: Operation,
     key: &'a SealingKey,
@@ -154,6 +175,9 @@ impl BatchResponder<'_> {
             }
             // The object already exists. Without actions, the client skips it.
             (Operation::Upload, Some(_)) => (),
+            (Operation::Upload, None) if let Some(xet) = &self.xet => {
+                result["actions"] = json!({ "upload": self.upload_by_xet(xet) });
+            }
             (Operation::Upload, None) => {
                 let upload = self.link(oid, size)?;
                 let link = upload["href"].as_str().unwrap_or_default();
@@ -171,6 +195,19 @@ impl BatchResponder<'_> {
             self.state.endpoint,
             self.repository.page()
         )
+    }
+
+    /// How an object is sent by Xet: with the token, and where to get another.
+    fn upload_by_xet(&self, xet: &IssuedToken) -> Value {
+        let (kind, id) = (self.repository.kind.plural(), self.repository.full_name());
+        json!({
+            "href": format!("{}/api/{kind}/{id}/xet-write-token/main", self.state.endpoint),
+            "header": {
+                CAS_URL.as_str(): xet.address,
+                ACCESS_TOKEN.as_str(): xet.token,
+                EXPIRATION.as_str(): xet.end.to_string(),
+            },
+        })
     }
 
     fn link(&self, oid: ObjectId, size: u64) -> Result<Value, ApiError> {

@@ -4,8 +4,8 @@
 //! (`capability`), which it follows without credentials (`transfer`). The files themselves, and the
 //! pointers to them in commits, are part of the repository: see `repository::lfs`.
 //!
-//! `git lfs` and huggingface.js use the batch endpoint. `huggingface_hub` sends and receives large
-//! files by Xet instead, if it can: see `xet`.
+//! `git lfs` and huggingface.js use the batch endpoint. A client that can send by Xet, and says so
+//! there, is told to; `huggingface_hub` does so without asking. See `xet`.
 
 mod batch;
 #[cfg(feature = "fuzzing")]

@@ -14,15 +14,15 @@ use crate::seal::{SealingKey, Subject};
 use crate::secret::Digest;
 
 /// How long a token is valid. Clients get a new one half a minute before its end.
-pub(super) const TOKEN_LIFETIME: Duration = Duration::minutes(15);
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::minutes(15);
 /// How long a link is valid: as long as a slow client may need for what it asked for at once.
-pub(super) const LINK_LIFETIME: Duration = Duration::hours(1);
+pub(crate) const LINK_LIFETIME: Duration = Duration::hours(1);
 /// What a token begins with, so that it is recognized.
 const PREFIX: &str = "xet_";
 
 /// What a token or a link allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Right {
+pub(crate) enum Right {
     Read,
     Write,
 }
@@ -39,7 +39,7 @@ impl Right {
 /// A right in a repository, and the digest of the access token that has it; `None` for an anonymous
 /// client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grant {
+pub(crate) struct Grant {
     pub right: Right,
     pub token: Option<Digest>,
 }

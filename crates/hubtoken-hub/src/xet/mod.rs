@@ -10,8 +10,9 @@
 //! The address of the store names the repository, and its id: a client remembers what it has uploaded
 //! to an address, and must not count on it in another repository, or in one that was created again.
 
-mod access_token;
+pub(crate) mod access_token;
 mod caller;
+pub(crate) mod issue;
 mod reconstructions;
 mod tokens;
 mod uploads;

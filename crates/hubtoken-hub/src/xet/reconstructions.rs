@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::access_token::{LINK_LIFETIME, Right};
 use super::caller::{Address, Opened, parse_hash, storage_error};
+use super::issue::store_address;
 use crate::api::range::{RangeSpec, parse_range};
 use crate::blocking::spawn_io;
 use crate::repository::xet::{Fetch, MerkleHash, Reconstruction, Term};
@@ -167,13 +168,8 @@ fn links(
             .to_link(&key, repository, &hash, until)
             .map_err(storage_error)?;
         let name = hash.hex();
-        let url = format!(
-            "{}/api/xet/{}/{}/{}/v1/xorbs/default/{name}?link={link}",
-            state.endpoint,
-            repository.kind.plural(),
-            repository.full_name(),
-            repository.id
-        );
+        let store = store_address(&state.endpoint, repository);
+        let url = format!("{store}/v1/xorbs/default/{name}?link={link}");
         let json = |fetch: Fetch| {
             json!({
                 "range": range_json(&fetch.chunks),

@@ -202,10 +202,31 @@ fn one_file_for_every_kind_of_client() {
     assert_eq!(head.header("x-linked-size"), "5123");
     assert_eq!(head.header("x-xet-hash"), packed.file_hash.hex());
     let commit_id = head.header("x-repo-commit");
+    let store = world.xet("read", &token).store;
     assert_eq!(
         head.header("link"),
-        format!("<{ENDPOINT}/api/models/alice/m/xet-read-token/{commit_id}>; rel=\"xet-auth\"")
+        format!(
+            "<{ENDPOINT}/api/models/alice/m/xet-read-token/{commit_id}>; rel=\"xet-auth\", \
+             <{ENDPOINT}{store}/v1/reconstructions/{}>; rel=\"xet-reconstruction-info\"",
+            packed.file_hash.hex()
+        )
     );
+    // huggingface.js asks for this in place of the content.
+    let accept = [
+        ("accept", "application/vnd.xet-fileinfo+json, */*"),
+        ("range", "bytes=0-0"),
+    ];
+    let info = world.ask("GET", path, Some(&token), &accept, Body::empty());
+    assert_eq!(
+        (info.status, info.header("content-type")),
+        (200, "application/vnd.xet-fileinfo+json")
+    );
+    let hash = packed.file_hash.hex();
+    assert_eq!(
+        info.json(),
+        json!({ "hash": hash, "size": 5123, "etag": oid })
+    );
+    assert_eq!(info.header("x-linked-size"), "5123");
     // In git, a pointer.
     let raw = world.get("/alice/m/raw/main/w.bin", Some(&token));
     assert!(
@@ -231,6 +252,33 @@ fn one_file_for_every_kind_of_client() {
         world.post(path, Some(&token), &body).json()["objects"][0].clone()
     };
     assert!(batch("upload").get("actions").is_none());
+    // A client that can send by Xet is told how.
+    let other = json!({ "oid": "7".repeat(64), "size": 9 });
+    let body = json!({ "operation": "upload", "transfers": ["basic", "xet"], "objects": [other] });
+    let answer = world
+        .post("/alice/m.git/info/lfs/objects/batch", Some(&token), &body)
+        .json();
+    assert_eq!(answer["transfer"], "xet");
+    let upload = &answer["objects"][0]["actions"]["upload"];
+    let header = |name: &str| upload["header"][name].as_str().unwrap().to_owned();
+    let sent = super::support::xet::XetToken {
+        store: header("x-xet-cas-url")
+            .strip_prefix(ENDPOINT)
+            .unwrap()
+            .to_owned(),
+        token: header("x-xet-access-token"),
+    };
+    let seven = pack(&data(CHUNK, 7), CompressionScheme::LZ4);
+    world.send_file(&sent, &seven);
+    let href = upload["href"]
+        .as_str()
+        .unwrap()
+        .strip_prefix(ENDPOINT)
+        .unwrap();
+    assert_eq!(
+        world.get(href, Some(&token)).json()["casUrl"],
+        header("x-xet-cas-url")
+    );
     let download = batch("download");
     let href = download["actions"]["download"]["href"].as_str().unwrap();
     let answer = world.get(href.strip_prefix(ENDPOINT).unwrap(), None);
