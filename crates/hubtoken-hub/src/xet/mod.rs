@@ -5,7 +5,8 @@
 //! consist of (`uploads`), or asks for the reconstruction of a file (`reconstructions`) and fetches
 //! runs of chunks by signed links (`xorbs`). What is stored is `repository::xet`.
 //!
-//! This is version 1 of the protocol. Clients ask for version 2 first, and take a 404 as the answer.
+//! This is version 1 of the protocol, and of version 2 the reconstructions, in which huggingface.js
+//! asks for them. For the rest, clients try version 2 first, and take a 404 as the answer.
 //!
 //! The address of the store names the repository, and its id: a client remembers what it has uploaded
 //! to an address, and must not count on it in another repository, or in one that was created again.
@@ -47,6 +48,10 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
     Router::new()
         .route(&format!("{STORE}/v1/{{*rest}}"), unknown())
         .route(&format!("{STORE}/v2/{{*rest}}"), unknown())
+        .route(
+            &format!("{STORE}/v2/reconstructions/{{hash}}"),
+            get(reconstructions::one_of_version_2),
+        )
         .route(&under("/reconstructions"), get(reconstructions::batch))
         .route(&under("/reconstructions/{hash}"), get(reconstructions::one))
         .route(&under("/files/{hash}"), head(reconstructions::head))

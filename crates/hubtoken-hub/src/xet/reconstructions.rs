@@ -22,13 +22,33 @@ use crate::state::HubState;
 /// The most files of one request.
 const MAX_FILES: usize = 1000;
 
-/// One file, or the part that `Range` names.
+/// One file, or the part that `Range` names, as version 1 of the protocol describes it.
 pub(super) async fn one(
     State(state): State<Arc<HubState>>,
     address: Address,
     headers: HeaderMap,
 ) -> ApiResult {
-    let opened = address.open(&state, Right::Read).await?;
+    respond(&state, &address, &headers, "fetch_info", version_1).await
+}
+
+/// The same as version 2 describes it, in which huggingface.js asks for it. An entry may name several
+/// runs of chunks there; here, each names one.
+pub(super) async fn one_of_version_2(
+    State(state): State<Arc<HubState>>,
+    address: Address,
+    headers: HeaderMap,
+) -> ApiResult {
+    respond(&state, &address, &headers, "xorbs", version_2).await
+}
+
+async fn respond(
+    state: &Arc<HubState>,
+    address: &Address,
+    headers: &HeaderMap,
+    field: &str,
+    describe: fn(&str, &Fetch) -> Value,
+) -> ApiResult {
+    let opened = address.open(state, Right::Read).await?;
     let hash = address.hash()?;
     let range = headers.get(RANGE).cloned();
     let range = range
@@ -60,7 +80,7 @@ pub(super) async fn one(
     let body = json!({
         "offset_into_first_range": found.offset,
         "terms": terms,
-        "fetch_info": links(&state, &opened, fetches)?,
+        field: links(state, &opened, fetches, describe)?,
     });
     Ok(uncacheable(json_response(&body)?))
 }
@@ -102,7 +122,7 @@ pub(super) async fn batch(
             collect(file.terms, file.fetches, &mut fetches).into(),
         );
     }
-    let body = json!({ "files": files, "fetch_info": links(&state, &opened, fetches)? });
+    let body = json!({ "files": files, "fetch_info": links(&state, &opened, fetches, version_1)? });
     Ok(uncacheable(json_response(&body)?))
 }
 
@@ -157,6 +177,7 @@ fn links(
     state: &HubState,
     opened: &Opened,
     fetches: BTreeMap<MerkleHash, Vec<Fetch>>,
+    describe: fn(&str, &Fetch) -> Value,
 ) -> Result<Map<String, Value>, ApiError> {
     let repository = &opened.repository;
     let key = state.services.seals.key().map_err(storage_error)?;
@@ -170,17 +191,28 @@ fn links(
         let name = hash.hex();
         let store = store_address(&state.endpoint, repository);
         let url = format!("{store}/v1/xorbs/default/{name}?link={link}");
-        let json = |fetch: Fetch| {
-            json!({
-                "range": range_json(&fetch.chunks),
-                "url": url,
-                // Of these, the end is included.
-                "url_range": { "start": fetch.bytes.start, "end": fetch.bytes.end - 1 },
-            })
-        };
-        result.insert(name, fetches.into_iter().map(json).collect());
+        let described = fetches.iter().map(|fetch| describe(&url, fetch)).collect();
+        result.insert(name, described);
     }
     Ok(result)
+}
+
+fn version_1(url: &str, fetch: &Fetch) -> Value {
+    json!({
+        "range": range_json(&fetch.chunks),
+        "url": url,
+        "url_range": bytes_json(fetch),
+    })
+}
+
+fn version_2(url: &str, fetch: &Fetch) -> Value {
+    let range = json!({ "chunks": range_json(&fetch.chunks), "bytes": bytes_json(fetch) });
+    json!({ "url": url, "ranges": [range] })
+}
+
+/// Where the chunks are in the xorb; the end is included.
+fn bytes_json(fetch: &Fetch) -> Value {
+    json!({ "start": fetch.bytes.start, "end": fetch.bytes.end - 1 })
 }
 
 fn range_json(range: &Range<u32>) -> Value {

@@ -106,6 +106,15 @@ fn a_part_of_a_file_names_only_the_chunks_that_it_needs() {
         let fetched = world.fetch_file(&body);
         assert_eq!(fetched, content[start..start + fetched.len()], "{range}");
     }
+    let second = format!("{}/v2{path}", read.store);
+    let range = [("range", "bytes=1500-4500")];
+    let answer = world.ask("GET", &second, Some(&read.token), &range, Body::empty());
+    let (first, second) = (ask("bytes=1500-4500").json(), answer.json());
+    assert_eq!(first["terms"], second["terms"]);
+    let hash = packed.xorb_hash.hex();
+    let (fetch, entry) = (&first["fetch_info"][&hash][0], &second["xorbs"][&hash][0]);
+    assert_eq!(entry["ranges"][0]["chunks"], fetch["range"]);
+    assert_eq!(entry["ranges"][0]["bytes"], fetch["url_range"]);
     let beyond = ask("bytes=5123-");
     assert_eq!(
         (beyond.status, beyond.header("content-range")),

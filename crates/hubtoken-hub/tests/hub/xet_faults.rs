@@ -309,7 +309,6 @@ fn version_two_and_what_else_clients_try_is_not_there() {
     let xet = world.xet("write", &token);
     let hash = packed(1).file_hash.hex();
     for (method, path) in [
-        ("GET", format!("/v2/reconstructions/{hash}")),
         ("POST", "/v2/shards".to_owned()),
         ("GET", format!("/v2/file-chunk-hashes/{hash}")),
         ("POST", format!("/v1/xorb-grants/default/{hash}")),
