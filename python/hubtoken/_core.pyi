@@ -251,8 +251,8 @@ class Hub:
         grace: How long requests in progress may continue when the Hub stops, in seconds.
         log_format: `"text"` or `"json"`: the format of the log, which goes to standard error.
         log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
-        lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` only supports
-            that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
+        lfs: Has no effect, and will be removed: large files are stored outside git on every Hub, as
+            the client sends them, by Xet or by Git LFS.
         access_token_lifetime: How long the access token of a program's login is valid, in seconds;
             at most 30 days.
         refresh_token_lifetime: How long a login can be refreshed after it began or was last
@@ -302,7 +302,7 @@ class Hub:
         grace: int = 3,
         log_format: Literal["text", "json"] = "text",
         log_level: Literal["off", "error", "warn", "info"] = "off",
-        lfs: bool = False,
+        lfs: bool | None = None,
         access_token_lifetime: int = 2592000,
         refresh_token_lifetime: int = 7776000,
         device_code_lifetime: int = 900,
@@ -333,7 +333,7 @@ class Hub:
         grace: int = 3,
         log_format: Literal["text", "json"] = "text",
         log_level: Literal["off", "error", "warn", "info"] = "off",
-        lfs: bool = False,
+        lfs: bool | None = None,
         access_token_lifetime: int = 2592000,
         refresh_token_lifetime: int = 7776000,
         device_code_lifetime: int = 900,
@@ -2983,7 +2983,8 @@ def revoke(
         hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
         hubtoken.errors.StoreError: The stored token cannot be read.
         ValueError: Nothing or more than one thing is given; the tokens belong to several Hubs; the
-            file cannot be read, or has more than 100,000 values.
+            file is no plain file, cannot be read, or has more than 100,000 values; `endpoint` is not
+            the Hub of a `HubToken`.
         TypeError: `token` is neither text, a `HubToken`, nor a list of these.
 
     Example:

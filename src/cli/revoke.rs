@@ -1,6 +1,5 @@
 //! `hubtoken revoke`: makes the Hub invalidate tokens, and forgets them here.
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -18,7 +17,8 @@ use crate::error::Error;
 use crate::git::own_helpers;
 use crate::identity::Settings;
 use crate::manage::leaked_values::{LeakedValues, MAXIMUM_VALUES};
-use crate::manage::revoke::{Revocation, Revoked, State, sent};
+use crate::manage::revoke::outcome::Outcome;
+use crate::manage::revoke::{Revocation, Revoked, State};
 use crate::sanitize::{redacted, redacted_path};
 use crate::store::logout::Removed;
 
@@ -90,27 +90,21 @@ pub fn run(
         settings: &settings,
         interrupt: context.interrupt,
     };
-    let (mut revoked, failure) = revocation.send(&target.values);
-    let gone = sent(&revoked);
-    // What the Hub was sent is dead, whatever happens from here on.
-    let (removed, problem) = match token_store.remove_values(&gone) {
-        Ok(removed) => (removed, None),
-        Err(error) => (Removed::default(), Some(error)),
-    };
-    for digest in &gone {
-        client.invalidate_shared(&settings, *digest);
-    }
-    let mut warnings = removed.warnings.clone();
-    warnings.extend(problem.map(|error| {
-        format!("the Hub was sent the tokens, but they were not removed from this machine: {error}")
-    }));
+    let options = token_context::fresh(arguments.wait.timeout);
+    let outcome = revocation.run(&target.values, &token_store, &options);
+    let is_nothing = outcome.is_nothing();
+    let Outcome {
+        revoked,
+        removed,
+        mut warnings,
+        failure,
+    } = outcome;
     warnings.extend(own_helpers::take_back(context.environment, &removed.in_git));
     for warning in &warnings {
         output.warning(warning);
     }
-    let options = token_context::fresh(arguments.wait.timeout);
-    revocation.verify(&target.values, &mut revoked, &options)?;
     let code = code(&revoked);
+    let is_interrupted = matches!(failure, Some(Error::Interrupted));
     let failure = failure.map(Failure::from);
     show(
         output,
@@ -124,7 +118,7 @@ pub fn run(
         if !output.is_json() {
             output.problem(&failure);
         }
-        return Ok(if gone.is_empty() {
+        return Ok(if is_nothing || is_interrupted {
             failure.code()
         } else {
             code
@@ -147,17 +141,12 @@ fn target(arguments: &Args, context: &Context<'_>) -> Result<Target, Failure> {
     let mut values = LeakedValues::default();
     let what = if arguments.stdin {
         let mut reader = context.stdin.reader.borrow_mut();
-        let read = values.read(&mut **reader, true);
-        read.map_err(|error| {
-            Error::InvalidArgument(format!("standard input cannot be read: {error}"))
-        })?;
-        "standard input".to_owned()
+        let what = "standard input";
+        values.read(&mut **reader, true, what, context.interrupt)?;
+        what.to_owned()
     } else if let Some(path) = &arguments.leaked {
-        let shown = redacted_path(path);
-        let unreadable = |error| Error::InvalidArgument(format!("{shown} cannot be read: {error}"));
-        let mut file = File::open(path).map_err(unreadable)?;
-        values.read(&mut file, false).map_err(unreadable)?;
-        shown
+        values.read_file(path, context.interrupt)?;
+        redacted_path(path)
     } else {
         return stored(arguments, context);
     };

@@ -1,6 +1,5 @@
 //! `revoke`: makes the Hub invalidate tokens, and forgets them here.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,14 +27,15 @@ use super::token_argument::{TokenArgument, argument};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::identity::{Options, Settings};
+use crate::interrupt::NeverInterrupted;
 use crate::manage::leaked_values::{LeakedValues, MAXIMUM_VALUES};
-use crate::manage::revoke::{Revocation, Revoked, sent};
+use crate::manage::revoke::outcome::Outcome;
+use crate::manage::revoke::{Revocation, Revoked};
 use crate::paths::Paths;
 use crate::process_state::{self, ProcessState};
 use crate::resolve::{Argument, ambient_endpoint};
 use crate::sanitize::redacted_path;
 use crate::store::keyring::KeyringAccess;
-use crate::store::logout::Removed;
 use crate::store::token_store::TokenStore;
 
 /// A value that was to be revoked, and what became of it. It does not hold the value.
@@ -123,7 +123,8 @@ impl PyRevokedToken {
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 ///     hubtoken.errors.StoreError: The stored token cannot be read.
 ///     ValueError: Nothing or more than one thing is given; the tokens belong to several Hubs; the
-///         file cannot be read, or has more than 100,000 values.
+///         file is no plain file, cannot be read, or has more than 100,000 values; `endpoint` is not
+///         the Hub of a `HubToken`.
 ///     TypeError: `token` is neither text, a `HubToken`, nor a list of these.
 ///
 /// Example:
@@ -199,6 +200,17 @@ struct Which<'a> {
 }
 
 impl Which<'_> {
+    /// Checks that a token that has its own Hub is not meant for another one.
+    fn check(&self, own: &Endpoint) -> PyResult<()> {
+        match parse_endpoint(self.endpoint)? {
+            Some(given) if given != *own => Err(PyValueError::new_err(format!(
+                "the token belongs to {own}, and endpoint= names {given}: only its own Hub can \
+                 revoke it"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The Hub of values that do not say which.
     fn endpoint(&self, py: Python<'_>) -> PyResult<Endpoint> {
         match parse_endpoint(self.endpoint)? {
@@ -234,12 +246,13 @@ impl Target {
             let belongs_to = match argument(py, process, Some(&token))? {
                 Argument::Credential(credential) => {
                     values.add(credential.latest().token.expose());
+                    which.check(&credential.endpoint)?;
                     credential.endpoint.clone()
                 }
                 Argument::Value(text) => {
                     values
-                        .read(&mut text.as_bytes(), true)
-                        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+                        .read(&mut text.as_bytes(), true, "the text", &NeverInterrupted)
+                        .map_err(to_python)?;
                     which.endpoint(py)?
                 }
                 Argument::Ambient | Argument::Required | Argument::Anonymous => {
@@ -266,15 +279,14 @@ impl Target {
     fn of_file(py: Python<'_>, path: PathBuf, which: &Which<'_>) -> PyResult<Self> {
         let endpoint = which.endpoint(py)?;
         let shown = redacted_path(&path);
+        let signals = Signals::default();
         let values = py
             .detach(|| {
                 let mut values = LeakedValues::default();
-                values.read(&mut File::open(path)?, false)?;
+                values.read_file(&path, &signals)?;
                 Ok(values)
             })
-            .map_err(|error: std::io::Error| {
-                PyValueError::new_err(format!("{shown} cannot be read: {error}"))
-            })?;
+            .map_err(|error| signals.to_python(error))?;
         Self::new(values, endpoint, &shown)
     }
 
@@ -317,15 +329,6 @@ struct Run {
     signals: Arc<Signals>,
 }
 
-/// What came of it.
-struct Outcome {
-    revoked: Vec<Revoked>,
-    removed: Removed,
-    warnings: Vec<String>,
-    /// Why nothing was revoked, or why the wait has ended.
-    failure: Option<Error>,
-}
-
 impl Run {
     fn revoke(&self, target: &Target, options: &Options) -> Outcome {
         let revocation = Revocation {
@@ -334,40 +337,22 @@ impl Run {
             settings: &self.settings,
             interrupt: &*self.signals,
         };
-        let (mut revoked, refused) = revocation.send(&target.values);
-        let gone = sent(&revoked);
-        let mut failure = None;
-        let mut warnings = Vec::new();
-        match refused {
-            Some(error) if gone.is_empty() => failure = Some(error),
-            Some(error) => warnings.push(format!("not all were sent: {error}")),
-            None => {}
-        }
-        // What the Hub was sent is dead, whatever happens from here on.
         let token_store = TokenStore::new(&self.paths, self.ambient.clone(), &*self.signals)
             .with_keyring(self.keyring.clone());
-        let removed = token_store.remove_values(&gone).unwrap_or_else(|error| {
-            warnings.push(format!(
-                "the Hub was sent the tokens, but they were not removed from this machine: {error}"
-            ));
-            Removed::default()
-        });
-        warnings.extend(removed.warnings.iter().cloned());
-        for digest in &gone {
-            self.process
-                .client
-                .invalidate_shared(&self.settings, *digest);
+        let mut outcome = revocation.run(&target.values, &token_store, options);
+        if outcome.is_nothing() {
+            return outcome;
         }
-        if failure.is_none() {
-            failure = revocation
-                .verify(&target.values, &mut revoked, options)
-                .err();
+        // What was done is said, whatever is raised.
+        match outcome.failure.take() {
+            Some(Error::Interrupted) => {
+                let progress = outcome.progress();
+                outcome.warnings.push(format!("interrupted: {progress}"));
+                outcome.failure = Some(Error::Interrupted);
+            }
+            Some(error) => outcome.warnings.push(format!("not all were sent: {error}")),
+            None => {}
         }
-        Outcome {
-            revoked,
-            removed,
-            warnings,
-            failure,
-        }
+        outcome
     }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -150,13 +151,14 @@ def test_a_hub_that_stops_in_the_middle(monkeypatch: pytest.MonkeyPatch, tmp_pat
         return http(202) if len(batches) == 1 else http(500)
 
     leaked = tmp_path / "leaked.txt"
-    leaked.write_text("\n".join(fake_token() for _ in range(1_500)))
+    leaked.write_text("\n".join(fake_token() for _ in range(2_500)))
     with serving(answer) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
         with pytest.warns(hubtoken.HubTokenWarning, match="not all were sent"):
             revoked = hubtoken.revoke(leaked=leaked)
-    assert batches == [1_000, 500]
-    assert states(revoked) == ["dead"] * 1_000 + ["not sent"] * 500
+    assert batches == [1_000, 1_000]
+    # The second request had no answer and may have done its work: whoami knows.
+    assert states(revoked) == ["dead"] * 2_000 + ["not sent"] * 500
 
 
 def test_two_thousand_five_hundred_tokens(endpoint: str, hub: Hub, tmp_path: Path) -> None:
@@ -206,7 +208,54 @@ def test_tokens_of_two_hubs_are_two_calls(hub: Hub, token: HubToken) -> None:
         hubtoken.revoke(name="nobody")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a directory opens differently elsewhere")
-def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot be read"):
-        hubtoken.revoke(leaked=tmp_path)
+@pytest.mark.skipif(os.name != "posix", reason="no such files elsewhere")
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path, reason in [
+        (tmp_path, "is a directory"),
+        (tmp_path / "fifo", "is not a plain file"),
+        ("/dev/zero", "is not a plain file"),
+        (tmp_path / "missing", "missing"),
+    ]:
+        with pytest.raises(ValueError, match=reason):
+            hubtoken.revoke(leaked=path)
+
+
+def test_another_hub_than_the_tokens_own_is_wrong(hub: Hub, token: HubToken) -> None:
+    with pytest.raises(ValueError, match=r"belongs to .* and endpoint= names https://hub.example"):
+        hubtoken.revoke(token, endpoint="https://hub.example")
+    assert hubtoken.whoami(token, max_age=0).user == "alice"
+    (revoked,) = hubtoken.revoke(token, endpoint=hub.endpoint)
+    assert revoked.state == "dead"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_leaves_what_was_sent_known(tmp_path: Path, home: Path) -> None:
+    def answer(request: Any) -> bytes:
+        if request.path.endswith("/revoke"):
+            return http(202)
+        (tmp_path / "asked").write_text("")
+        time.sleep(5)
+        return http(401)
+
+    program = "import hubtoken, sys; hubtoken.revoke(sys.stdin.read().split())"
+    with (
+        serving(answer) as server,
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            env=child_environment(home, PYTHONPATH=str(ROOT), HF_ENDPOINT=server.endpoint),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as child,
+    ):
+        assert child.stdin is not None
+        assert child.stderr is not None
+        child.stdin.write(f"{fake_token()}\n{fake_token()}")
+        child.stdin.close()
+        while not (tmp_path / "asked").exists() and child.poll() is None:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        errors = child.stderr.read()
+    assert "of 2 tokens, 2 were sent to the Hub and forgotten here, and 0 are known" in errors
+    assert "KeyboardInterrupt" in errors

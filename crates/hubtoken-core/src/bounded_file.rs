@@ -4,7 +4,7 @@
 //! therefore limited in size and go into a buffer that is zeroed afterwards, and error messages
 //! never quote the content.
 
-use std::fs::{self, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -121,6 +121,30 @@ pub fn open(path: &Path, limit: u64) -> Result<Option<Opened>, Unreadable> {
         )));
     }
     Ok(Some(Opened { bytes, metadata }))
+}
+
+/// Opens a plain file of any size.
+///
+/// # Errors
+///
+/// [`Unreadable`], also if it does not exist.
+pub fn open_plain(path: &Path) -> Result<File, Unreadable> {
+    let failed = |error: io::Error| {
+        Unreadable::Failed(format!(
+            "{} cannot be read: {}",
+            redacted_path(path),
+            io_error_text(&error)
+        ))
+    };
+    fit(path, &path.metadata().map_err(failed)?, u64::MAX)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // A FIFO that replaced the file after the check must not block the caller.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
+    let file = options.open(path).map_err(failed)?;
+    fit(path, &file.metadata().map_err(failed)?, u64::MAX)?;
+    Ok(file)
 }
 
 fn fit(path: &Path, metadata: &Metadata, limit: u64) -> Result<(), Unreadable> {

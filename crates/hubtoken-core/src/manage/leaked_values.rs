@@ -6,10 +6,14 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::path::Path;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::sanitize::tokens_in;
+use crate::bounded_file::{self, io_error_text};
+use crate::error::Error;
+use crate::interrupt::Interrupt;
+use crate::sanitize::{redacted_path, tokens_in};
 use crate::token::{Digest, MAXIMUM_LENGTH, Token};
 
 /// How much is read at a time, in bytes.
@@ -39,24 +43,54 @@ impl LeakedValues {
         self.values.push(Zeroizing::new(value.to_owned()));
     }
 
-    /// Adds what is in a text. With `lines`, a line that is one word is a value as well, whatever
-    /// its form, unless it is a key of another service.
+    /// Adds what is in a file, whatever it is.
     ///
     /// # Errors
     ///
-    /// Those of the reader.
-    pub fn read(&mut self, reader: &mut dyn Read, lines: bool) -> io::Result<()> {
+    /// [`Error::InvalidArgument`] for what is no plain file, such as a directory, a device or a pipe,
+    /// which may never end; otherwise as [`LeakedValues::read`].
+    pub fn read_file(&mut self, path: &Path, interrupt: &dyn Interrupt) -> Result<(), Error> {
+        let mut file = bounded_file::open_plain(path)
+            .map_err(|problem| Error::InvalidArgument(problem.to_string()))?;
+        self.read(&mut file, false, &redacted_path(path), interrupt)
+    }
+
+    /// Adds what is in a text. With `lines`, a line that is one word is a value as well, whatever
+    /// its form, unless it is a key of another service.
+    ///
+    /// Reading stops when there are too many, which [`LeakedValues::is_full`] tells.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for a reader that fails, which names `what` is read;
+    /// [`Error::Interrupted`].
+    pub fn read(
+        &mut self,
+        reader: &mut dyn Read,
+        lines: bool,
+        what: &str,
+        interrupt: &dyn Interrupt,
+    ) -> Result<(), Error> {
         let mut buffer: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(2 * BLOCK));
         let mut block = Zeroizing::new(vec![0; BLOCK]);
         loop {
+            if interrupt.is_set() {
+                return Err(Error::Interrupted);
+            }
             let length = match reader.read(&mut block) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read?,
+                Err(error) => {
+                    let reason = io_error_text(&error);
+                    return Err(Error::InvalidArgument(format!(
+                        "{what} cannot be read: {reason}"
+                    )));
+                }
+                Ok(length) => length,
             };
             buffer.extend_from_slice(&block[..length]);
             let is_last = length == 0;
             let used = self.take(&buffer, is_last, lines);
-            if is_last {
+            if is_last || self.is_full {
                 return Ok(());
             }
             // The rest may continue in the next block.
@@ -127,6 +161,7 @@ impl LeakedValues {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::interrupt::NeverInterrupted;
     use proptest::prelude::*;
 
     const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
@@ -134,7 +169,9 @@ mod tests {
 
     fn found(text: &[u8], lines: bool) -> Vec<String> {
         let mut values = LeakedValues::default();
-        values.read(&mut &text[..], lines).unwrap();
+        values
+            .read(&mut &text[..], lines, "a text", &NeverInterrupted)
+            .unwrap();
         values
             .values()
             .iter()
@@ -210,9 +247,73 @@ mod tests {
             text in "(hf_[A-Za-z]{18,40}|[ -~\n]{0,5}){0,12}", size in 1_usize..50
         ) {
             let mut values = LeakedValues::default();
-            values.read(&mut Pieces(text.as_bytes(), size), true).unwrap();
+            let pieces = &mut Pieces(text.as_bytes(), size);
+            values
+                .read(pieces, true, "a text", &NeverInterrupted)
+                .unwrap();
             let pieces: Vec<String> = values.values().iter().map(|v| v.to_string()).collect();
             prop_assert_eq!(pieces, found(text.as_bytes(), true));
         }
+    }
+
+    #[test]
+    fn a_file_of_any_size_is_read_and_nothing_that_may_not_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let value = format!("hf_{}", "aB3dE5".repeat(6));
+        let cut = format!("hf_{}", "xY9zW8".repeat(6));
+        let mut file = std::fs::File::create(&path).unwrap();
+        // Masks and placeholders are no values, and a value on two lines is two texts.
+        let line = "hf_...9xQ2 hf_xxxxxxxx $HF_TOKEN hf_hub_download\n";
+        for _ in 0..10 {
+            std::io::Write::write_all(&mut file, line.repeat(14_000).as_bytes()).unwrap();
+        }
+        std::io::Write::write_all(
+            &mut file,
+            format!("{value}\n{}\n{}\n", &cut[..8], &cut[8..]).as_bytes(),
+        )
+        .unwrap();
+        file.set_len(24 << 20).unwrap();
+        let mut values = LeakedValues::default();
+        values.read_file(&path, &NeverInterrupted).unwrap();
+        let found: Vec<&str> = values.values().iter().map(|value| value.as_str()).collect();
+        assert_eq!(found, [value.as_str()]);
+        #[cfg(unix)]
+        {
+            let fifo = folder.path().join("fifo");
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                &fifo,
+                rustix::fs::FileType::Fifo,
+                rustix::fs::Mode::from_raw_mode(0o600),
+                0,
+            )
+            .unwrap();
+            for special in [fifo.as_path(), Path::new("/dev/zero"), folder.path()] {
+                let error = LeakedValues::default()
+                    .read_file(special, &NeverInterrupted)
+                    .unwrap_err();
+                assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+            }
+        }
+        let missing = folder.path().join("missing");
+        let error = values.read_file(&missing, &NeverInterrupted).unwrap_err();
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn a_stream_that_never_ends_can_be_interrupted() {
+        struct After(std::sync::atomic::AtomicUsize);
+        impl Interrupt for After {
+            fn is_set(&self) -> bool {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 3
+            }
+        }
+        let after = After(std::sync::atomic::AtomicUsize::new(0));
+        let mut endless = std::io::repeat(b'\n');
+        let error = LeakedValues::default()
+            .read(&mut endless, true, "standard input", &after)
+            .unwrap_err();
+        assert!(matches!(error, Error::Interrupted));
     }
 }

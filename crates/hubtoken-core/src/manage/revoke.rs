@@ -6,6 +6,8 @@
 //!
 //! Hub document: `POST /api/credentials/revoke`.
 
+pub mod outcome;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use crate::token::{Digest, Token, mask};
 pub const BATCH: usize = 1_000;
 /// The longest value that the endpoint takes, in characters.
 pub const LONGEST: usize = 200;
+const NOTHING_REVOKED: &str = "Nothing of this request was revoked";
 const PATH: &str = "/api/credentials/revoke";
 
 /// What is known of a value after a revocation.
@@ -75,6 +78,8 @@ pub struct Revoked {
     pub digest: Digest,
     /// What is known of it.
     pub state: State,
+    /// Whether the Hub has acknowledged the request that had it, which invalidates it.
+    pub is_acknowledged: bool,
 }
 
 /// A revocation at one Hub.
@@ -105,16 +110,30 @@ impl Revocation<'_> {
             .collect();
         let mut failure = None;
         for batch in sendable.chunks(BATCH) {
-            if failure.is_none() {
+            let state = if failure.is_some() {
+                not_taken()
+            } else {
                 let credentials: Vec<&str> =
                     batch.iter().map(|index| values[*index].as_str()).collect();
-                failure = self.send_batch(&credentials).err();
-            }
-            if failure.is_some() {
-                for index in batch {
-                    revoked[*index].state =
-                        State::NotSent("the Hub did not take the request".to_owned());
+                match self.send_batch(&credentials) {
+                    Ok(()) => {
+                        for index in batch {
+                            revoked[*index].is_acknowledged = true;
+                        }
+                        continue;
+                    }
+                    Err((error, may_have_arrived)) => {
+                        failure = Some(error);
+                        if may_have_arrived {
+                            State::Unverified("the Hub did not answer".to_owned())
+                        } else {
+                            not_taken()
+                        }
+                    }
                 }
+            };
+            for index in batch {
+                revoked[*index].state = state.clone();
             }
         }
         (revoked, failure)
@@ -136,6 +155,7 @@ impl Revocation<'_> {
             mask: mask(value),
             digest: Digest::of(value),
             state,
+            is_acknowledged: false,
         }
     }
 
@@ -145,22 +165,26 @@ impl Revocation<'_> {
         objection(&token, self.endpoint)
     }
 
-    fn send_batch(&self, credentials: &[&str]) -> Result<(), Error> {
-        let refused = |failure: TokenFailure| {
-            failure.into_error("the revocation", "Nothing of this request was revoked")
-        };
+    /// Sends one request. A failure says whether the Hub may have done what it was asked for.
+    fn send_batch(&self, credentials: &[&str]) -> Result<(), (Error, bool)> {
+        let refused = |failure: TokenFailure| failure.into_error("the revocation", NOTHING_REVOKED);
         let document = serde_json::to_string(&Body { credentials })
             .map(Zeroizing::new)
-            .map_err(|_| Error::unknown("the request cannot be written"))?;
+            .map_err(|_| (Error::unknown("the request cannot be written"), false))?;
         let endpoint = self.client.token_endpoint(self.endpoint, self.settings);
         let answer = endpoint
             .post_document(PATH, document, credentials, self.interrupt)
-            .map_err(refused)?;
+            .map_err(|unanswered| {
+                let error = unanswered
+                    .failure
+                    .into_error("the revocation", NOTHING_REVOKED);
+                (error, unanswered.may_have_arrived)
+            })?;
         if (200..300).contains(&answer.status) {
             Ok(())
         } else {
             let failure = TokenFailure::of_answer(&answer, self.endpoint, credentials);
-            Err(refused(failure))
+            Err((refused(failure), answer.status >= 500))
         }
     }
 
@@ -169,7 +193,7 @@ impl Revocation<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`].
+    /// [`Error::Interrupted`]. The states are complete then as well: the rest is unverified.
     pub fn verify(
         &self,
         values: &[Zeroizing<String>],
@@ -180,6 +204,7 @@ impl Revocation<'_> {
         let settings = self.settings.clone().unshared();
         let connection = self.client.connect(self.endpoint, &settings);
         let mut ended: Option<String> = None;
+        let mut is_interrupted = false;
         for (value, revoked) in values.iter().zip(revoked) {
             if !matches!(revoked.state, State::Unverified(_)) {
                 continue;
@@ -206,7 +231,12 @@ impl Revocation<'_> {
             revoked.state = match answer {
                 Ok(_) => State::Alive,
                 Err(Failure::Rejected(_)) => State::Dead,
-                Err(Failure::Interrupted) => return Err(Error::Interrupted),
+                Err(Failure::Interrupted) => {
+                    is_interrupted = true;
+                    let reason = "the wait was interrupted".to_owned();
+                    ended = Some(reason.clone());
+                    State::Unverified(reason)
+                }
                 Err(failure) => {
                     let reason = failure.into_error(&credential).to_string();
                     ended = Some(reason.clone());
@@ -214,17 +244,23 @@ impl Revocation<'_> {
                 }
             };
         }
+        if is_interrupted {
+            return Err(Error::Interrupted);
+        }
         Ok(())
     }
 }
 
-/// The digests of the values that the Hub was sent.
+fn not_taken() -> State {
+    State::NotSent("the Hub did not take the request".to_owned())
+}
+
+/// The digests of the values that the Hub has acknowledged.
 #[must_use]
 pub fn sent(revoked: &[Revoked]) -> HashSet<Digest> {
-    let is_sent = |each: &&Revoked| !matches!(each.state, State::NotSent(_));
     revoked
         .iter()
-        .filter(is_sent)
+        .filter(|each| each.is_acknowledged)
         .map(|each| each.digest)
         .collect()
 }

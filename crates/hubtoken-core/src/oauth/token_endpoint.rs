@@ -16,7 +16,7 @@ use super::token_response::TokenResponse;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::{Error, ResponseDetails, UnknownKind};
-use crate::http::{self, HubClient, Response, Settings, Transport};
+use crate::http::{self, HubClient, Response, Settings, Transport, TransportError};
 use crate::interrupt::Interrupt;
 use crate::runtime::Runtime;
 
@@ -207,7 +207,7 @@ impl TokenEndpoint {
         interrupt: &dyn Interrupt,
     ) -> Result<Response, TokenFailure> {
         let body = (encoding.content_type(), encoding.encode(fields));
-        self.post_body(path, body, &secrets(fields), interrupt)
+        Ok(self.post_body(path, body, &secrets(fields), interrupt)?)
     }
 
     /// Sends a JSON document to a path, and returns the answer whatever its status. No failure
@@ -215,14 +215,14 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`TokenFailure::Inconclusive`].
+    /// [`Unanswered`].
     pub fn post_document(
         &self,
         path: &'static str,
         document: Zeroizing<String>,
         secrets: &[&str],
         interrupt: &dyn Interrupt,
-    ) -> Result<Response, TokenFailure> {
+    ) -> Result<Response, Unanswered> {
         let body = (Encoding::Json.content_type(), document);
         self.post_body(path, body, secrets, interrupt)
     }
@@ -233,14 +233,46 @@ impl TokenEndpoint {
         body: (&'static str, Zeroizing<String>),
         secrets: &[&str],
         interrupt: &dyn Interrupt,
-    ) -> Result<Response, TokenFailure> {
-        let client = self.client()?;
+    ) -> Result<Response, Unanswered> {
+        let client = self.client().map_err(Unanswered::unsent)?;
         let (endpoint, timeout) = (self.endpoint.clone(), self.timeout);
         let request = async move { http::post(&client, &endpoint, path, body, timeout).await };
         self.runtime
             .run(request, interrupt)
-            .map_err(TokenFailure::Inconclusive)?
-            .map_err(|error| TokenFailure::of_transport(&error, &self.endpoint, secrets))
+            .map_err(|error| Unanswered {
+                failure: TokenFailure::Inconclusive(error),
+                may_have_arrived: true,
+            })?
+            .map_err(|error| Unanswered {
+                failure: TokenFailure::of_transport(&error, &self.endpoint, secrets),
+                may_have_arrived: !matches!(
+                    error,
+                    TransportError::Unconnected(_) | TransportError::Unsendable(_)
+                ),
+            })
+    }
+}
+
+/// A request without an answer.
+pub struct Unanswered {
+    /// Why there is none.
+    pub failure: TokenFailure,
+    /// Whether the Hub may have done what it was asked for.
+    pub may_have_arrived: bool,
+}
+
+impl Unanswered {
+    fn unsent(failure: TokenFailure) -> Self {
+        Self {
+            failure,
+            may_have_arrived: false,
+        }
+    }
+}
+
+impl From<Unanswered> for TokenFailure {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.failure
     }
 }
 

@@ -28,6 +28,18 @@ pub struct Removed {
     pub warnings: Vec<String>,
 }
 
+impl Removed {
+    /// Adds another removal.
+    pub fn add(&mut self, other: Self) {
+        self.names.extend(other.names);
+        self.tokens.extend(other.tokens);
+        self.in_git.extend(other.in_git);
+        self.active |= other.active;
+        self.also_stored_as.extend(other.also_stored_as);
+        self.warnings.extend(other.warnings);
+    }
+}
+
 impl TokenStore<'_> {
     /// Removes a stored token, and also the token file if it contains the same value and no other
     /// name has it: the value of another name stays the active token.
