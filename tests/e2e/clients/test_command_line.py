@@ -50,8 +50,7 @@ def transfer(world: World, runner: Runner, case: Case) -> subprocess.CompletedPr
     content = os.urandom(200_000)
     (folder / name).parent.mkdir(parents=True)
     (folder / name).write_bytes(content)
-    large = ["--repo-type", "model"] if case.operation == "upload-large-folder" else []
-    done = runner.run("hf", case.operation, SCRATCH, ".", *large, variables=variables, folder=folder)
+    done = runner.run("hf", "upload", SCRATCH, ".", variables=variables, folder=folder)
     if done.returncode == 0:
         path = f"/{SCRATCH}/resolve/main/{name}"
         headers = {"Authorization": f"Bearer {world.value('write')}"}

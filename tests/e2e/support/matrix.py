@@ -57,7 +57,6 @@ hf: auth whoami                  works    works    works         refused  refuse
 hf: auth login                   works    works    works         refused  -
 hf: download                     works    works    works         refused  refused
 hf: upload                       refused  works    works         refused  refused
-hf: upload-large-folder          refused  works    works         refused  refused
 
 huggingface.js: download         works    works    works         401      401
 huggingface.js: public file      works    works    works         401      works
