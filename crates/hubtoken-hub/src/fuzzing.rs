@@ -22,6 +22,7 @@ pub use super::oauth::fuzzing::{Issuer, key_algorithms};
 pub use super::repository::fuzzing::{
     COMMITTED, folder_path, ignored, new_path, old_path, resolved,
 };
+pub use super::repository::xet::fuzzing::XetFolder;
 
 /// What hyper receives of a connection that is read `room` bytes at a time, and whether the rest
 /// was cut off because its framing is ambiguous.

@@ -146,7 +146,7 @@ pub(super) async fn resolve(
         },
     };
     if let Some(hash) = xet_hash.filter(|_| wants_file_info(&headers)) {
-        return file_info(response, &hash, &download);
+        return Ok(file_info(response, &hash, &download));
     }
     let part = download
         .prepare(&headers, &mut response)
@@ -237,14 +237,14 @@ fn wants_file_info(headers: &HeaderMap) -> bool {
     })
 }
 
-fn file_info(mut response: Response, hash: &str, download: &Download) -> ApiResult {
+fn file_info(mut response: Response, hash: &str, download: &Download) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(FILE_INFO));
     headers.insert(ETAG, header_text(&download.tag));
     let etag = download.tag.trim_matches('"');
     let body = json!({ "hash": hash, "size": download.size, "etag": etag });
     *response.body_mut() = Body::from(body.to_string());
-    Ok(response)
+    response
 }
 
 fn not_a_file(path: &str, commit: Oid) -> RepositoryError {

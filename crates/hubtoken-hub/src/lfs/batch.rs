@@ -31,7 +31,7 @@ use crate::xet::issue::{ACCESS_TOKEN, CAS_URL, EXPIRATION, IssuedToken, issue};
 
 /// The name of the transfer that sends by Xet.
 const XET: &str = "xet";
-/// What clients call the algorithm: git-lfs and huggingface_hub one, huggingface.js the other.
+/// What clients call the algorithm: git-lfs and `huggingface_hub` one, huggingface.js the other.
 const HASH_ALGORITHMS: [&str; 2] = ["sha256", "sha_256"];
 /// The maximum number of objects in a batch.
 const MAX_OBJECTS: usize = 10_000;

@@ -20,6 +20,8 @@ mod content;
 mod dedup;
 mod durable;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod garbage;
 mod reconstruction;
 mod shard;

@@ -40,6 +40,14 @@ pub(crate) struct VerifiedShard {
     chunks: BTreeSet<[u8; 32]>,
 }
 
+#[cfg(feature = "fuzzing")]
+impl VerifiedShard {
+    /// How its files are put together.
+    pub(super) fn files(&self) -> impl Iterator<Item = &MDBFileInfo> {
+        self.files.iter().map(|(_, file)| file)
+    }
+}
+
 impl XetStore {
     /// Verifies a shard against what is stored.
     pub(crate) fn verify_shard(&self, content: &[u8]) -> Result<VerifiedShard, XetError> {

@@ -96,18 +96,18 @@ fn what_nothing_refers_to_is_collected_after_the_grace() {
     let referenced = HashSet::from([kept_oid]);
     let collect = || store.collect(&referenced, SystemTime::now()).unwrap();
     assert_eq!(collect(), 0);
-    age(&store, GRACE + Duration::from_secs(60));
+    age(&store, GRACE + Duration::from_mins(1));
     // Who is told that something is here may refer to it.
     assert!(store.length(gone_oid).unwrap().is_some());
     assert!(store.has_xorb(&lonely).unwrap());
     assert_eq!(collect(), 0);
-    age(&store, GRACE + Duration::from_secs(60));
+    age(&store, GRACE + Duration::from_mins(1));
     assert_eq!(collect(), 2);
     assert!(store.file(gone_oid).unwrap().is_none());
     assert!(store.file_with_hash(&gone_file).unwrap().is_none());
     assert!(!store.has_xorb(&lonely).unwrap());
     assert_eq!(read(&store, &kept_file, 0).len(), 180);
-    age(&store, GRACE + Duration::from_secs(60));
+    age(&store, GRACE + Duration::from_mins(1));
     assert_eq!(
         store
             .collect(&HashSet::new(), SystemTime::UNIX_EPOCH)
@@ -127,7 +127,7 @@ fn a_chunk_that_is_asked_about_keeps_what_it_came_with() {
     let of = |hash: MerkleHash| std::collections::BTreeSet::from([hash.into()]);
     store.add_batch(&mut batch, &of(xorb), &of(hash)).unwrap();
     batch.persist().unwrap();
-    age(&store_with_files(&store), GRACE + Duration::from_secs(60));
+    age(&store_with_files(&store), GRACE + Duration::from_mins(1));
     assert!(store.chunks_beside(&hash).unwrap().is_some());
     let collected = store.collect(&HashSet::new(), SystemTime::now()).unwrap();
     assert_eq!((collected, store.has_xorb(&xorb).unwrap()), (0, true));

@@ -54,8 +54,7 @@ pub fn pack(data: &[u8], scheme: CompressionScheme) -> Packed {
 
 impl Packed {
     pub fn sha256(&self) -> String {
-        let digest: [u8; 32] = Sha256::digest(&self.data).into();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hubtoken_core::hexadecimal::encode(&Sha256::digest(&self.data))
     }
 
     /// The description of the xorb.
