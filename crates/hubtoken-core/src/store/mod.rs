@@ -17,6 +17,7 @@ pub mod logout;
 pub mod metadata_file;
 mod moving;
 pub mod name;
+pub mod rename;
 mod renewal;
 mod stored_token;
 #[cfg(test)]

@@ -34,6 +34,23 @@ pub struct Moved {
     pub warnings: Vec<String>,
 }
 
+/// Items that could not be removed from the keyring, with a warning each.
+#[derive(Default)]
+pub(super) struct KeptItems(Vec<(KeyringItem, String)>);
+
+impl KeptItems {
+    /// Whether the value of a stored token is one of them.
+    pub(super) fn has(&self, entry: &StoredToken) -> bool {
+        let mut items = self.0.iter().map(|(item, _)| item);
+        items.any(|item| entry.only_item() == Some(item))
+    }
+
+    /// The warnings.
+    pub(super) fn into_warnings(self) -> impl Iterator<Item = String> {
+        self.0.into_iter().map(|(_, warning)| warning)
+    }
+}
+
 impl TokenStore<'_> {
     /// Moves a stored token to the system's keyring. If it was the active one, no token is active
     /// afterwards, unless the file has the value under another name as well.
@@ -190,12 +207,17 @@ impl TokenStore<'_> {
         token: &Token,
         endpoint: &Endpoint,
     ) -> Result<(), Failure> {
-        let label = Label {
-            name: redacted(&name::safe(name)),
-            endpoint: endpoint.to_string(),
-        };
+        let label = Self::label(name, endpoint);
         self.keyring()?
             .write(&item.id, label, token.expose(), self.interrupt())
+    }
+
+    /// What the keyring's own program shows of a token.
+    pub(super) fn label(name: &str, endpoint: &Endpoint) -> Label {
+        Label {
+            name: redacted(&name::safe(name)),
+            endpoint: endpoint.to_string(),
+        }
     }
 
     /// Removes an item from the keyring.
@@ -213,10 +235,12 @@ impl TokenStore<'_> {
             })
     }
 
-    /// Removes the items of all stored tokens. Returns the names of those that are still there, with
-    /// a warning each.
-    pub(super) fn remove_items(&self, stored: &[StoredToken]) -> Vec<(String, String)> {
-        let mut kept: Vec<(String, String)> = Vec::new();
+    /// Removes the items of stored tokens, and returns those that are still there.
+    pub(super) fn remove_items<'b>(
+        &self,
+        stored: impl IntoIterator<Item = &'b StoredToken>,
+    ) -> KeptItems {
+        let mut kept = KeptItems::default();
         let mut silent = None;
         for entry in stored {
             let Some(item) = entry.only_item() else {
@@ -227,7 +251,8 @@ impl TokenStore<'_> {
                 .clone()
                 .map_or_else(|| self.delete_from_keyring(item), Err);
             if let Err(failure) = removed {
-                kept.push((entry.name.clone(), self.stays(&entry.name, &failure)));
+                let warning = self.stays(&entry.name, &failure);
+                kept.0.push((item.clone(), warning));
                 silent = Some(failure);
             }
         }
@@ -252,9 +277,15 @@ impl TokenStore<'_> {
     ) -> Result<Vec<String>, Error> {
         let dropped = transaction.dropped_items()?;
         let mut warnings = transaction.commit(active)?;
+        let mut silent = None;
         for (name, item) in dropped {
-            if let Err(failure) = self.delete_from_keyring(&item) {
+            // Whoever has not answered once is not waited for again.
+            let removed = silent
+                .clone()
+                .map_or_else(|| self.delete_from_keyring(&item), Err);
+            if let Err(failure) = removed {
                 warnings.push(copy_left(&name, &failure));
+                silent = Some(failure);
             }
         }
         Ok(warnings)
