@@ -79,6 +79,9 @@ pub enum AuditAction {
     LoginApprove,
     /// A user denied a program's login.
     LoginDeny,
+    /// A code that no login waits for was entered, or a code or token of a login was refused to whoever
+    /// presented it.
+    LoginRefuse,
     /// A login began, or a token was issued for a time.
     LoginIssue,
     /// A login got a new access token.
@@ -217,7 +220,7 @@ impl Actor {
 
 impl AuditAction {
     /// All actions, grouped by what they affect.
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,
@@ -228,6 +231,7 @@ impl AuditAction {
         Self::ServiceAccountDelete,
         Self::LoginApprove,
         Self::LoginDeny,
+        Self::LoginRefuse,
         Self::LoginIssue,
         Self::LoginRefresh,
         Self::LoginReplay,
@@ -269,6 +273,7 @@ impl AuditAction {
             Self::ServiceAccountDelete => "service-account.delete",
             Self::LoginApprove => "oauth.approve",
             Self::LoginDeny => "oauth.deny",
+            Self::LoginRefuse => "oauth.refuse",
             Self::LoginIssue => "oauth.issue",
             Self::LoginRefresh => "oauth.refresh",
             Self::LoginReplay => "oauth.replay",

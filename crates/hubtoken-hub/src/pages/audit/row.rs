@@ -90,6 +90,7 @@ pub(super) fn action_label(act: AuditAction) -> &'static str {
         AuditAction::ServiceAccountDelete => "Deleted a service account",
         AuditAction::LoginApprove => "Approved a program's login",
         AuditAction::LoginDeny => "Denied a program's login",
+        AuditAction::LoginRefuse => "Refused a code or token of a login",
         AuditAction::LoginIssue => "Issued a token for a login",
         AuditAction::LoginRefresh => "Refreshed a login",
         AuditAction::LoginReplay => "Ended a login: its refresh token was used twice",

@@ -110,11 +110,16 @@ impl Logins for Sqlite {
             i64,
             Option<bool>,
         ) = read().map_err(map_error)?;
+        let info = self.token(&row)?;
         if client.as_deref() != Some(client_id) {
+            let subject = Subject::token(&owner, &info);
+            let subject = subject.with_detail("a refresh token of another program");
+            self.record_audit(&mut transaction, AuditAction::LoginRefuse, subject, context)
+                .await?;
+            self.commit(transaction, CacheEffect::None).await?;
             return Ok(Err(RefreshRefusal::OtherClient));
         }
         let now = to_milliseconds(context.at);
-        let info = self.token(&row)?;
         let mut exchanged = self.exchanged(&row)?;
         if let Some(rotated_at) = rotated_at {
             // A clock that was set back gives a negative age, which is not a reason to end a login.
