@@ -45,13 +45,11 @@ pub(crate) async fn decide(
         }
         _ => None,
     };
-    match decided {
-        Some(request) => Ok(waiting(request)),
-        None => {
-            record_wrong_code(state, context).await?;
-            Err(HubError::UnknownUserCode)
-        }
+    if let Some(request) = decided {
+        return Ok(waiting(request));
     }
+    record_wrong_code(state, context).await?;
+    Err(HubError::UnknownUserCode)
 }
 
 /// Records that somebody entered a code that no login waits for. The code is not recorded: mistyped,

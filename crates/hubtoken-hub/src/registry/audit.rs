@@ -96,6 +96,8 @@ pub enum AuditAction {
     PublisherRemove,
     /// A verified id token was refused, because no publisher matches it or it was used before.
     PublisherRefuse,
+    /// A new key signs the tokens of logins, before it was time.
+    SigningKeyRotate,
     /// A user signed in to the pages.
     LoginSucceeded,
     /// A sign-in failed.
@@ -220,7 +222,7 @@ impl Actor {
 
 impl AuditAction {
     /// All actions, grouped by what they affect.
-    pub(crate) const ALL: [Self; 36] = [
+    pub(crate) const ALL: [Self; 37] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,
@@ -239,6 +241,7 @@ impl AuditAction {
         Self::PublisherAdd,
         Self::PublisherRemove,
         Self::PublisherRefuse,
+        Self::SigningKeyRotate,
         Self::LoginSucceeded,
         Self::LoginFailed,
         Self::Logout,
@@ -281,6 +284,7 @@ impl AuditAction {
             Self::PublisherAdd => "publisher.add",
             Self::PublisherRemove => "publisher.remove",
             Self::PublisherRefuse => "publisher.refuse",
+            Self::SigningKeyRotate => "signing-key.rotate",
             Self::LoginSucceeded => "login.ok",
             Self::LoginFailed => "login.failed",
             Self::Logout => "logout",

@@ -98,6 +98,7 @@ pub(super) fn action_label(act: AuditAction) -> &'static str {
         AuditAction::PublisherAdd => "Added a trusted publisher",
         AuditAction::PublisherRemove => "Removed a trusted publisher",
         AuditAction::PublisherRefuse => "Refused an id token",
+        AuditAction::SigningKeyRotate => "Made a new signing key",
         AuditAction::LoginSucceeded => "Signed in",
         AuditAction::LoginFailed => "Failed to sign in",
         AuditAction::Logout => "Signed out",
