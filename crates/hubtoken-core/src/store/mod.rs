@@ -12,6 +12,7 @@ pub mod ini;
 pub mod ini_document;
 mod ini_lines;
 pub mod keyring;
+mod keyring_items;
 mod lock;
 pub mod logout;
 pub mod metadata_file;
