@@ -284,7 +284,9 @@ fn signing_keys_are_listed_and_replaced() {
     assert_eq!(after.len(), 1);
     assert!(after[0] != second && ran.out.contains(&after[0]));
     assert_eq!(site.hub(&["keys", "--withdraw"]).code, 2);
-    let log = site.machine.json(&["hub", "audit", "--act", "signing-key"], 0);
+    let log = site
+        .machine
+        .json(&["hub", "audit", "--act", "signing-key"], 0);
     assert_eq!(log["entries"].as_array().unwrap().len(), 2);
     assert_eq!(log["entries"][0]["act"], "signing-key.rotate");
 }

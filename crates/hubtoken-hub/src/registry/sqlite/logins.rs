@@ -6,7 +6,6 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::tokens::redacted;
 use super::{CacheEffect, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
@@ -218,7 +217,7 @@ impl Logins for Sqlite {
                 .map_err(|error| self.database_error(&error))?;
         let row = row.ok_or_else(|| HubError::UnknownLogin {
             user: user.name.clone(),
-            login: redacted(id),
+            login: shown_id(id),
         })?;
         let info = self.token(&row)?;
         self.remove_token(&mut transaction, id).await?;
@@ -228,6 +227,12 @@ impl Logins for Sqlite {
         self.commit(transaction, CacheEffect::InvalidatePrincipals)
             .await
     }
+}
+
+/// An id for a message. What is none may be a device code, which looks like any other hexadecimal.
+fn shown_id(id: &str) -> String {
+    let is_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { id } else { "..." }.to_owned()
 }
 
 impl Sqlite {
