@@ -1664,7 +1664,7 @@ class ServiceAccounts:
             hubtoken.errors.HubError: There is no such account or token, or the Hub refuses a
                 property.
             hubtoken.errors.HubTokenError: As for `list`.
-            ValueError: As for `create_token`.
+            ValueError: As for `create_token`; nothing is given to change.
         """
     def create(self, /, name: str, description: str | None = None) -> ServiceAccount:
         """Creates an account without tokens.

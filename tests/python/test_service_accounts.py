@@ -317,6 +317,15 @@ def test_a_name_that_holds_a_token_is_not_sent() -> None:
         assert server.requests == []
 
 
+def test_a_change_of_nothing_says_what_can_be_changed() -> None:
+    with serving(lambda _: b"") as server:
+        token = hubtoken.HubToken(fake_token(), endpoint=server.endpoint)
+        accounts = hubtoken.service_accounts("acme", token)
+        with pytest.raises(ValueError, match="nothing to change: give a name, permissions, repos"):
+            accounts.change_token(ID, ID)
+        assert server.requests == []
+
+
 def test_ctrl_c_leaves_no_token_that_nobody_knows_of() -> None:
     value = f"hf_app_{'Lost' * 8}"
     token = {"_id": ID, "displayName": "runner", "last4": "Lost"}

@@ -11,6 +11,7 @@ mod backup;
 mod data_args;
 mod init;
 mod interruptible;
+mod keys;
 mod login;
 mod member;
 mod organization;
@@ -64,6 +65,8 @@ enum Command {
     Token(token::Args),
     /// Approve and deny the logins of programs, list and end them
     Login(login::Args),
+    /// List the keys that sign the tokens of logins, or make a new one
+    Keys(keys::Args),
     /// Create and list users
     User(user::Args),
     /// Create and list organizations
@@ -100,6 +103,7 @@ pub fn run(
         Command::Restore(arguments) => backup::restore(&arguments, context, output),
         Command::Token(arguments) => token::run(arguments, context, output),
         Command::Login(arguments) => login::run(arguments, context, output),
+        Command::Keys(arguments) => keys::run(&arguments, context, output),
         Command::User(arguments) => user::run(arguments, context, output),
         Command::Organization(arguments) => organization::run(arguments, context, output),
         Command::Member(arguments) => member::run(arguments, context, output),

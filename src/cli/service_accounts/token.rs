@@ -270,7 +270,9 @@ fn change(
 ) -> Result<Code, Failure> {
     if change.is_empty() {
         return Err(Failure::Usage(
-            "there is nothing to change: give a name, permissions, or repositories".to_owned(),
+            "there is nothing to change: give --name, --permission, --repo, --repo-permission, \
+             --endpoint-pattern, --skip-network-security, or --clear"
+                .to_owned(),
         ));
     }
     let organization = &which.account.organization;

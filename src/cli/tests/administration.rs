@@ -258,3 +258,35 @@ fn publishers_are_added_listed_and_deleted() {
     assert_eq!(site.hub(&["publisher", "delete", id]).code, 0);
     assert_eq!(site.hub(&["publisher", "delete", id]).code, 1);
 }
+
+#[test]
+fn signing_keys_are_listed_and_replaced() {
+    let site = Site::new(None);
+    let listed = || site.machine.json(&["hub", "keys"], 0)["keys"].clone();
+    let ids = |keys: &serde_json::Value| -> Vec<String> {
+        let keys = keys.as_array().unwrap().iter();
+        keys.map(|key| key["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let before = listed();
+    assert_eq!(ids(&before).len(), 1);
+    for field in ["created_at", "signs_until", "served_until"] {
+        assert!(before[0][field].is_string(), "{before}");
+    }
+    assert!(site.hub(&["keys"]).out.contains(&ids(&before)[0]));
+    let rotated = site.machine.json(&["hub", "keys", "--rotate"], 0);
+    let second = rotated["rotated"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(ids(&listed()), [second.clone(), ids(&before)[0].clone()]);
+    let ran = site.hub(&["keys", "--rotate", "--withdraw"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.contains("served no longer"), "{ran:?}");
+    let after = ids(&listed());
+    assert_eq!(after.len(), 1);
+    assert!(after[0] != second && ran.out.contains(&after[0]));
+    assert_eq!(site.hub(&["keys", "--withdraw"]).code, 2);
+    let log = site
+        .machine
+        .json(&["hub", "audit", "--act", "signing-key"], 0);
+    assert_eq!(log["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(log["entries"][0]["act"], "signing-key.rotate");
+}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.e2e.support import logins
 from tests.e2e.support.ci_issuer import CIIssuer
 from tests.e2e.support.operating import run
 from tests.e2e.support.served import Served
@@ -32,6 +33,13 @@ PASSWORDS = [
     "tried, and wrong all the same",
 ]
 HASH = "$argon2"
+CLIENT_ID = logins.CLIENT_ID
+DEVICE_CODE = logins.DEVICE_CODE
+ACTS = {
+    *("approval.revoke", "login.ok", "login.failed", "user.password"),
+    *("service-account.create", "repository.create", "publisher.add", "publisher.refuse"),
+    *("oauth.issue", "oauth.refuse", "oauth.replay", "signing-key.rotate"),
+}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -57,6 +65,7 @@ class Day:
     client: Connection
     told: list[object] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
 
     def ask(self, method: str, path: str, token: str, body: object = None) -> Any:
         """Send a request, and record the response."""
@@ -150,6 +159,65 @@ class Day:
             else:
                 self.told.append((answer.text, list(answer.headers.items())))
 
+    def logins(self) -> str:
+        """A program's login that is approved, renewed and ended, also with each value misplaced.
+
+        Returns:
+            The user code of a login that waits.
+        """
+        fields = {"client_id": CLIENT_ID, "client_secret": "the-secret-of-a-client"}
+        self.values.append(fields["client_secret"])
+        device, user = self.device_codes(fields)
+        poll = fields | {"grant_type": DEVICE_CODE, "device_code": device}
+        self.form("oauth/token", poll)
+        self.admin("POST", "logins/approve", {"userCode": user, "user": "alice"})
+        first = self.issued(poll)
+        renewal = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+        second = self.issued(fields | renewal)
+        last = {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]}
+        self.issued(fields | last)
+        # Each is used again, and put in the place of the others.
+        for wrong in (poll, fields | renewal, fields | {"grant_type": device, "scope": user}):
+            self.form("oauth/token", wrong)
+        for secret in (device, user, first["refresh_token"]):
+            self.form("oauth/device", {"client_id": secret, "scope": secret})
+            self.form("oauth/token", fields | {"grant_type": DEVICE_CODE, "device_code": secret})
+            self.form("oauth/token", {"grant_type": secret, "client_id": secret})
+            self.ask("GET", "/api/whoami-v2", secret)
+            self.ask("DELETE", f"/-/hubtoken/v1/users/alice/logins/{secret}", self.hub.key)
+            self.admin("POST", "logins/approve", {"userCode": secret, "user": "alice"})
+            for path in ("/oauth/device", "/login/device"):
+                self.ask("GET", f"{path}?user_code={secret}", "")
+                # It leads on to a page that has the code filled in.
+                self.told.pop()
+        basic = httpx.post(f"{self.hub.endpoint}/oauth/token", auth=(CLIENT_ID, self.values[-1]))
+        self.told.append((basic.text, list(basic.headers.items())))
+        self.admin("GET", "users/alice/logins")
+        self.admin("POST", "signing-keys/rotate", {"withdraw": True})
+        self.admin("GET", "signing-keys")
+        return self.device_codes(fields)[1]
+
+    def device_codes(self, fields: dict[str, str]) -> tuple[str, str]:
+        """A device code and its user code, which only this answer has."""
+        answer = httpx.post(f"{self.hub.endpoint}/oauth/device", data=fields).json()
+        self.values.append(answer["device_code"])
+        self.codes.append(answer["user_code"])
+        return answer["device_code"], answer["user_code"]
+
+    def issued(self, fields: dict[str, str]) -> dict[str, str]:
+        """The tokens of a login, which only this answer has."""
+        answer = httpx.post(f"{self.hub.endpoint}/oauth/token", data=fields)
+        assert answer.status_code == 200, answer.text
+        tokens = dict(answer.json())
+        self.values += [tokens["access_token"], tokens["refresh_token"]]
+        return tokens
+
+    def form(self, path: str, fields: dict[str, str]) -> None:
+        """Send a form that is refused."""
+        answer = httpx.post(f"{self.hub.endpoint}/{path}", data=fields)
+        assert answer.status_code >= 400, answer.text
+        self.told.append((answer.text, list(answer.headers.items())))
+
     def mistakes(self, root: str, first: str, second: str) -> None:
         """Every secret in the wrong place, in all the ways in which that happens."""
         stranger = fake_token()
@@ -178,8 +246,8 @@ class Day:
         credentials = {"credentials": [second, stranger]}
         self.ask("POST", "/api/credentials/revoke", second, credentials)
 
-    def pages(self) -> Visitor:
-        """Signing in, in and out of order, and a token from the page."""
+    def pages(self, code: str) -> Visitor:
+        """Signing in, in and out of order, a token from the page, and the code of a login."""
         visitor = Visitor(self.hub.endpoint)
         for name, password in (("alice", PASSWORDS[5]), (PASSWORDS[4], PASSWORDS[0])):
             refused = visitor.submit("/login", {"username": name, "password": password})
@@ -188,6 +256,11 @@ class Day:
         assert PASSWORDS[4] in visitor.pages.pop().text
         signed_in = visitor.submit("/login", {"username": "alice", "password": PASSWORDS[0]})
         assert signed_in.status == 303, signed_in.text
+        # A code is shown to whoever typed it.
+        for typed in (code, self.codes[0], self.values[-1]):
+            visitor.submit("/login/device", {"user_code": typed})
+            visitor.send("GET", f"/login/device?user_code={typed}")
+            del visitor.pages[-2:]
         made = visitor.submit("/settings/tokens/new", {"name": "page", "role": "read"})
         self.values.append(made.shown_value())
         visitor.pages.pop()
@@ -231,7 +304,7 @@ def test_nothing_that_was_secret_is_kept_or_told(
         with CIIssuer() as issuer:
             day.publishers(issuer)
         day.mistakes(root, first, second)
-        visitor = day.pages()
+        visitor = day.pages(day.logins())
         verb("user", "password", "root", "--data", data, "--password-stdin", stdin=PASSWORDS[2])
         archive = tmp_path / "backup.tar"
         verb("backup", "--data", data, archive)
@@ -244,9 +317,7 @@ def test_nothing_that_was_secret_is_kept_or_told(
         said.append(json.dumps(hub.announced))
         said.append(hub.stop())
     acts = {entry["act"] for entry in json.loads(listing)["entries"]}
-    assert {"approval.revoke", "login.ok", "login.failed", "user.password"} <= acts
-    assert {"service-account.create", "repository.create"} <= acts
-    assert {"publisher.add", "publisher.refuse", "oauth.issue"} <= acts
+    assert acts >= ACTS
     places: dict[str, bytes] = {
         "answers": repr(day.told).encode(),
         "verbs": "\n".join(said).encode(),
@@ -262,11 +333,16 @@ def test_nothing_that_was_secret_is_kept_or_told(
     assert (b'"route"' in places["log"]) == (log_format == "json")
 
     secrets = [*day.values, *PASSWORDS]
-    assert len(day.values) == 11
+    assert len(day.values) == 20
+    assert len(day.codes) == 2
     assert len(visitor.ids) >= 3
     assert len(visitor.form_tokens) >= 4
     for name, content in {**places, "pages": pages}.items():
         assert leaks(content, *secrets) == [], name
+        # Short, so only as a whole; a program may leave out the dash.
+        for code in day.codes:
+            assert code.encode() not in content, name
+            assert code.replace("-", "").encode() not in content, name
         # A form's token is only in its form, and what the browser must store is in no page.
         of_pages = visitor.ids if name == "pages" else visitor.ids | visitor.form_tokens
         assert leaks(content, *of_pages) == [], name

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -106,14 +108,118 @@ def test_a_token_moves_there_and_back(desk: Desk, value: str) -> None:
     assert desk.run("token", "--profile", "ci").strip() == value
 
 
-def test_what_is_renamed_and_removed_there(desk: Desk, value: str) -> None:
+def test_what_is_renamed_and_removed_there(desk: Desk, value: str, world: World) -> None:
     desk.log_in(value)
     desk.run("rename", "ci", "laptop")
+    assert desk.session.labels() == [f"hubtoken: laptop ({world.hub.endpoint})"]
     assert desk.run("token", "--profile", "laptop").strip() == value
     desk.run("logout", "laptop")
     assert desk.json("list")["tokens"] == []
-    keyrings = desk.runner.home / "data" / "keyrings"
-    assert "laptop" not in str([path.read_bytes() for path in keyrings.glob("*")])
+    assert desk.session.labels() == []
+
+
+def test_nothing_is_left_there_by_any_verb(desk: Desk, value: str, world: World) -> None:
+    # Logged in once more, under the same name and under another one.
+    desk.log_in(value)
+    desk.log_in(value)
+    desk.log_in(value, name="other")
+    assert len(desk.session.labels()) == 2
+    # It cannot be the active one, and stays where it is.
+    said = desk.run("switch", "ci", code=2)
+    assert "hubtoken move ci --file" in said
+    assert len(desk.session.labels()) == 2
+    # A name that is taken changes nothing.
+    desk.run("rename", "ci", "other", code=1)
+    assert desk.run("token", "--profile", "ci").strip() == value
+    desk.run("move", "ci", "--file")
+    assert desk.json("logout", "ci")["also_stored_as"] == ["other"]
+    assert desk.run("token", "--profile", "other").strip() == value
+    desk.log_in(value)
+    assert sorted(desk.json("logout", "--all")["names"]) == ["ci", "other"]
+    assert desk.session.labels() == []
+    # Revoked by its name, and by its value.
+    for arguments, stdin in ((["new"], ""), (["--stdin"], None)):
+        fresh = world.new_token("alice", "read").reveal()
+        desk.log_in(fresh, name="new")
+        said = desk.run("revoke", *arguments, "--yes", stdin=fresh if stdin is None else stdin)
+        assert leaks(said, fresh) == []
+        assert desk.session.labels() == []
+        assert desk.json("list")["tokens"] == []
+
+
+def credential(desk: Desk, world: World, user: str, **variables: str) -> tuple[str, str]:
+    """What git gets for a user, and what it is told."""
+    address = urlsplit(world.hub.endpoint)
+    question = f"protocol={address.scheme}\nhost={address.netloc}\nusername={user}\n\n"
+    done = desk.runner.run(
+        "git-credential-hubtoken",
+        "get",
+        stdin=question,
+        variables=desk.session.variables | variables,
+    )
+    assert done.returncode == 0, done.stderr
+    found = re.search("^password=(.*)$", done.stdout, re.MULTILINE)
+    return (found[1] if found else ""), done.stderr
+
+
+def test_git_gets_the_token_of_the_user_whom_it_names(desk: Desk, value: str, world: World) -> None:
+    desk.log_in(value)
+    password, said = credential(desk, world, "alice")
+    assert (password, said) == (value, "")
+    assert credential(desk, world, "nobody")[0] == ""
+    # A locked keyring is a line, and git goes on.
+    desk.session.stop()
+    desk.session.start(unlocked=False)
+    password, said = credential(desk, world, "alice")
+    assert password == ""
+    assert "git asks for the user `alice`" in said
+    assert "is locked" in said
+
+
+@pytest.mark.parametrize("state", ["locked", "absent", "hanging"])
+def test_a_verb_that_the_keyring_does_not_do_leaves_nothing_half_done(
+    desk: Desk, value: str, world: World, state: str
+) -> None:
+    dead = world.new_token("alice", "read").reveal()
+    desk.log_in(value)
+    desk.log_in(dead, name="dead")
+    read = world.value("read")
+    assert read is not None
+    desk.run("login", "--token-stdin", "--name", "plain", stdin=read)
+    words = {"locked": "is locked", "absent": "no keyring service", "hanging": "has not answered"}
+    if state == "hanging":
+        desk.session.hold()
+    else:
+        desk.session.stop()
+        if state == "locked":
+            desk.session.start(unlocked=False)
+
+    def said(*arguments: str, code: int = 2, stdin: str = "") -> str:
+        output = desk.run(*arguments, code=code, stdin=stdin, HUBTOKEN_SOURCE_TIMEOUT="0.2")
+        assert leaks(output, value, dead, read) == []
+        assert words[state] in output, output
+        return output
+
+    said("move", "ci", "--file")
+    said("move", "plain", "--keyring")
+    said("logout", "ci")
+    said("revoke", "ci", "--yes")
+    assert "`laptop`" in said("rename", "ci", "laptop", code=0)
+    # What does not need the keyring does not mention it.
+    assert words[state] not in desk.run("status")
+    names = {token["name"]: token["keyring"] for token in desk.json("list")["tokens"]}
+    assert names == {"laptop": True, "dead": True, "plain": False}
+    assert desk.run("token").strip() == read
+    # The Hub has revoked it, so it is forgotten, and what may be left is said.
+    assert "may still be in the keyring" in said("revoke", "--stdin", "--yes", code=0, stdin=dead)
+    assert "`laptop`" in said("logout", "--all", code=0)
+    assert [token["name"] for token in desk.json("list")["tokens"]] == ["laptop"]
+    desk.session.stop()
+    desk.session.start()
+    assert desk.run("token", "--profile", "laptop").strip() == value
+    desk.run("rename", "laptop", "laptop")
+    labels = [label.split()[1] for label in desk.session.labels()]
+    assert labels == ["dead", "laptop"]
 
 
 def test_huggingface_hub_works_beside_it(desk: Desk, value: str, world: World) -> None:

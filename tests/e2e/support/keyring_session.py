@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -101,6 +102,31 @@ class KeyringSession:
             check=False,
         )
         return "boolean true" in done.stdout
+
+    def send(self, path: str, member: str, *arguments: str) -> str:
+        """Send the keyring a message; what it answers."""
+        done = subprocess.run(
+            [
+                *("dbus-send", f"--bus={self.address}", "--print-reply"),
+                *(f"--dest={SERVICE}", path, member, *arguments),
+            ],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def labels(self) -> list[str]:
+        """What the desktop's program for passwords shows of each item that is not locked."""
+        search = "org.freedesktop.Secret.Service.SearchItems"
+        found = self.send("/org/freedesktop/secrets", search, "dict:string:string:service,hubtoken")
+        item = "string:org.freedesktop.Secret.Item"
+        labels = [
+            self.send(path, "org.freedesktop.DBus.Properties.Get", item, "string:Label")
+            for path in re.findall(r'object path "([^"]+)"', found)
+        ]
+        return sorted(label.split('"')[1] for label in labels)
 
     def start(self, *, unlocked: bool = True) -> None:
         """Start the keyring. Without a password, what was stored before is locked."""

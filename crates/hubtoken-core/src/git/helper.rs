@@ -81,7 +81,7 @@ pub fn get(
         Err(Error::TokenNotFound { trace, .. }) if !names_profile(&trace) => (None, trace),
         Err(error) => return Err(error),
     };
-    let selected = select(asked, &endpoint, credential, &trace, inputs);
+    let selected = select(asked, &endpoint, credential, &trace, &resolver, inputs);
     let mut response = HelperResponse::default();
     match selected.credential {
         Some(credential) if !credential.endpoint.owns(endpoint.as_str()) => {}
@@ -124,6 +124,7 @@ fn select(
     endpoint: &Endpoint,
     credential: Option<Arc<Credential>>,
     trace: &Trace,
+    resolver: &Resolver,
     inputs: &Inputs<'_>,
 ) -> Selected {
     let keep = |credential, warning| Selected {
@@ -142,19 +143,41 @@ fn select(
         return keep(credential, None);
     }
     let shown = shown(&user);
+    let takes_precedence = |current: &Credential, source: &Source| {
+        format!(
+            "git asks for the user `{shown}`, but {} takes precedence over {}",
+            current.describe(),
+            source.describe()
+        )
+    };
     match inputs.token_of_user(&user, endpoint, credential.as_ref()) {
         Ok(UserToken::Found(token)) => match credential {
             Some(current) if decided.is_some() => {
-                let warning = (current.token != token.token).then(|| {
-                    format!(
-                        "git asks for the user `{shown}`, but {} takes precedence over {}",
-                        current.describe(),
-                        token.source.describe()
-                    )
-                });
+                let is_other = current.token != token.token;
+                let warning = is_other.then(|| takes_precedence(&current, &token.source));
                 keep(Some(current), warning)
             }
             _ => keep(Some(token), None),
+        },
+        Ok(UserToken::InKeyring { name, digest }) => match credential {
+            // The keyring is not asked for what is not used.
+            Some(current) if decided.is_some() => {
+                let is_other = current.token.digest() != digest;
+                let source = Source::Keyring(name);
+                let warning = is_other.then(|| takes_precedence(&current, &source));
+                keep(Some(current), warning)
+            }
+            credential => match by_name(&name, resolver, inputs) {
+                Ok(token) => keep(token, None),
+                Err(problem) => {
+                    let instead = credential.as_ref().map_or_else(String::new, |current| {
+                        format!(". It gets {} instead", current.describe())
+                    });
+                    let warning =
+                        format!("git asks for the user `{shown}`, but {problem}{instead}");
+                    keep(credential, Some(warning))
+                }
+            },
         },
         Ok(UserToken::Organization) => keep(credential, None),
         Ok(UserToken::Unknown) => {
@@ -169,6 +192,20 @@ fn select(
         }
         Err(problem) => keep(credential, Some(problem.to_string())),
     }
+}
+
+/// A stored token by its name.
+fn by_name(
+    name: &str,
+    resolver: &Resolver,
+    inputs: &Inputs<'_>,
+) -> Result<Option<Arc<Credential>>, Error> {
+    let request = Request {
+        argument: Argument::Ambient,
+        endpoint: None,
+        profile: Some(name),
+    };
+    Ok(resolver.resolve(&request, inputs)?.credential)
 }
 
 /// Why the token of the folder goes before the user whom git names.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::entries;
+use super::all_entries;
 use super::stored_token::{StoredToken, find};
 use super::token_store::{TokenStore, shown};
 use super::transaction::{ActiveToken, Transaction};
@@ -53,23 +53,21 @@ impl TokenStore<'_> {
             self.remove_item(name, item)?;
         }
         let mut transaction = self.begin()?;
-        let active = self.active();
+        let active = self.active().map(|token| token.digest());
         let entry = find(&transaction.stored, name)?;
         let (name, token) = (entry.name.clone(), entry.token().ok());
-        let is_active = active.is_some() && token == active;
         let item = entry.only_item().map(|item| item.digest);
-        let digests = token.iter().map(Token::digest).chain(item);
-        let tokens: Vec<Digest> = digests.collect();
+        let value = token.as_ref().map(Token::digest).or(item);
+        let is_active = active.is_some() && value == active;
         let names = vec![name];
         transaction.edit(|document| document.remove_all(&names))?;
         // Read again, because removing a section can also change what others inherit.
-        let also_stored_as: Vec<String> = entries(transaction.document.text())
-            .map_err(Error::Store)?
-            .into_iter()
-            .filter(|entry| token.as_ref().is_some_and(|token| entry.holds(token)))
-            .map(|entry| shown(entry.name))
-            .collect();
-        let active_goes = is_active && also_stored_as.is_empty();
+        let mut left = all_entries(transaction.document.text()).map_err(Error::Store)?;
+        left.retain(|entry| Some(entry.digest()) == value);
+        // A value that is only in the keyring now must not be in the token file.
+        let active_goes = is_active && left.iter().all(StoredToken::is_in_keyring);
+        let also_stored_as: Vec<String> = left.into_iter().map(|entry| shown(entry.name)).collect();
+        let tokens = value.into_iter().collect();
         let mut removed = self.commit(transaction, names, tokens, active_goes)?;
         if !also_stored_as.is_empty() {
             // Git's copy is that of the other name as well.
@@ -89,13 +87,17 @@ impl TokenStore<'_> {
         if self.path().is_none() {
             return Ok(Removed::default());
         }
-        let transaction = self.begin()?;
-        let active = self.active();
-        let is_active = |entry: &&StoredToken| active.is_some() && entry.token().ok() == active;
-        let names = transaction.stored.iter().filter(is_active).map(name_of);
+        let active = self.active().map(|token| token.digest());
+        let is_active = |entry: &&StoredToken| active == Some(entry.digest());
+        // A broken file is set aside by the change.
+        let stored = self.stored().unwrap_or_default();
+        let kept = self.remove_items(stored.iter().filter(is_active));
+        let mut transaction = self.begin()?;
+        let going = transaction.stored.iter().filter(is_active);
+        let names = going.filter(|entry| !kept.has(entry)).map(name_of);
         let names = names.collect();
-        let tokens = active.iter().map(Token::digest).collect();
-        self.take_out(transaction, names, tokens, true)
+        transaction.warnings.extend(kept.into_warnings());
+        self.take_out(transaction, names, active.into_iter().collect(), true)
     }
 
     /// Removes all stored tokens and the token file, even if its value is not stored. Without a home
@@ -110,8 +112,7 @@ impl TokenStore<'_> {
         }
         let kept = self.remove_items(&self.stored().unwrap_or_default());
         let mut transaction = self.begin()?;
-        let is_kept = |entry: &&StoredToken| kept.iter().any(|(name, _)| *name == entry.name);
-        let going = transaction.stored.iter().filter(|entry| !is_kept(entry));
+        let going = transaction.stored.iter().filter(|entry| !kept.has(entry));
         let tokens = going.clone().filter_map(|entry| match entry.only_item() {
             Some(item) => Some(item.digest),
             None => entry.token().ok().map(|token| token.digest()),
@@ -119,8 +120,7 @@ impl TokenStore<'_> {
         let active = self.active().map(|token| token.digest());
         let tokens = tokens.chain(active).collect();
         let names: Vec<String> = going.map(name_of).collect();
-        let warnings = kept.into_iter().map(|(_, warning)| warning);
-        transaction.warnings.extend(warnings);
+        transaction.warnings.extend(kept.into_warnings());
         if !names.is_empty() {
             transaction
                 .edit(|document| document.forget_inherited(&["hf_token", "refresh_token"]))?;

@@ -12,11 +12,13 @@ pub mod ini;
 pub mod ini_document;
 mod ini_lines;
 pub mod keyring;
+mod keyring_items;
 mod lock;
 pub mod logout;
 pub mod metadata_file;
 mod moving;
 pub mod name;
+pub mod rename;
 mod renewal;
 mod stored_token;
 #[cfg(test)]

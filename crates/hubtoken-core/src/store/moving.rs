@@ -11,14 +11,14 @@
 //! completes, and the other says that it did not.
 
 use super::entries;
-use super::keyring::{FIELD, Failure, KeyringAccess, KeyringItem, Label};
-use super::name;
-use super::stored_token::{StoredToken, find};
+use super::keyring::{FIELD, Failure, KeyringAccess, KeyringItem};
+use super::keyring_items::copy_left;
+use super::stored_token::find;
 use super::token_store::{TokenStore, shown};
 use super::transaction::{ActiveToken, Transaction};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::sanitize::{redacted, redacted_path};
+use crate::sanitize::redacted;
 use crate::token::Token;
 
 /// The result of a move.
@@ -182,84 +182,6 @@ impl TokenStore<'_> {
         transaction.commit(ActiveToken::Keep)
     }
 
-    /// Stores a value in the keyring, and reads it back.
-    pub(super) fn put_in_keyring(
-        &self,
-        item: &KeyringItem,
-        name: &str,
-        token: &Token,
-        endpoint: &Endpoint,
-    ) -> Result<(), Failure> {
-        let label = Label {
-            name: redacted(&name::safe(name)),
-            endpoint: endpoint.to_string(),
-        };
-        self.keyring()?
-            .write(&item.id, label, token.expose(), self.interrupt())
-    }
-
-    /// Removes an item from the keyring.
-    pub(super) fn delete_from_keyring(&self, item: &KeyringItem) -> Result<(), Failure> {
-        self.keyring()?.delete(&item.id, self.interrupt())
-    }
-
-    /// Removes the item of a stored token, before its section goes.
-    pub(super) fn remove_item(&self, name: &str, item: &KeyringItem) -> Result<(), Error> {
-        self.delete_from_keyring(item)
-            .map_err(|failure| match failure {
-                Failure::Interrupted => Error::Interrupted,
-                Failure::Settings(error) => error,
-                failure => Error::Store(self.stays(name, &failure)),
-            })
-    }
-
-    /// Removes the items of all stored tokens. Returns the names of those that are still there, with
-    /// a warning each.
-    pub(super) fn remove_items(&self, stored: &[StoredToken]) -> Vec<(String, String)> {
-        let mut kept: Vec<(String, String)> = Vec::new();
-        let mut silent = None;
-        for entry in stored {
-            let Some(item) = entry.only_item() else {
-                continue;
-            };
-            // Whoever has not answered once is not waited for again.
-            let removed = silent
-                .clone()
-                .map_or_else(|| self.delete_from_keyring(item), Err);
-            if let Err(failure) = removed {
-                kept.push((entry.name.clone(), self.stays(&entry.name, &failure)));
-                silent = Some(failure);
-            }
-        }
-        kept
-    }
-
-    fn stays(&self, name: &str, failure: &Failure) -> String {
-        let path = self.path().map(redacted_path).unwrap_or_default();
-        format!(
-            "the stored token `{}` could not be removed from the keyring, and stays stored: {}. If \
-             that keyring is gone for good, delete the token's section in {path}",
-            redacted(name),
-            failure.sentence()
-        )
-    }
-
-    /// Completes a change, and removes the items that no section names any more.
-    pub(super) fn finish(
-        &self,
-        transaction: Transaction<'_>,
-        active: ActiveToken<'_>,
-    ) -> Result<Vec<String>, Error> {
-        let dropped = transaction.dropped_items()?;
-        let mut warnings = transaction.commit(active)?;
-        for (name, item) in dropped {
-            if let Err(failure) = self.delete_from_keyring(&item) {
-                warnings.push(copy_left(&name, &failure));
-            }
-        }
-        Ok(warnings)
-    }
-
     /// What becomes of the token file when this value goes to the keyring: it must not have it
     /// either, unless another name does, which is worth a warning.
     pub(super) fn without_active<'b>(
@@ -296,14 +218,6 @@ fn unchanged(name: &str, warnings: Vec<String>) -> Moved {
         was_active: false,
         warnings,
     }
-}
-
-fn copy_left(name: &str, failure: &Failure) -> String {
-    format!(
-        "a copy of the stored token `{}` may still be in the keyring, under `hubtoken`: {}",
-        redacted(name),
-        failure.sentence()
-    )
 }
 
 fn changed_meanwhile(name: &str) -> Error {

@@ -1,4 +1,4 @@
-//! Lists, saves, switches and renames stored tokens. Removing them is in `logout.rs`.
+//! Lists, saves and switches stored tokens. Removing them is in `logout.rs`, renaming in `rename.rs`.
 //!
 //! Each operation that changes something reads and writes under the lock ([`Transaction`]), so that
 //! concurrent processes do not lose changes. Listing takes no lock and needs no write access.
@@ -24,9 +24,6 @@ use crate::interrupt::Interrupt;
 use crate::paths::Paths;
 use crate::sanitize::{contains_secret, redacted};
 use crate::token::{Digest, Token};
-
-/// A shorter value may be part of an ordinary name.
-const SHORTEST_VALUE: usize = 8;
 
 /// The tokens stored on this machine.
 pub struct TokenStore<'a> {
@@ -72,15 +69,6 @@ pub struct Switched {
     pub name: String,
     /// The token.
     pub token: Token,
-    /// Warnings for the user.
-    pub warnings: Vec<String>,
-}
-
-/// The result of renaming a token.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Renamed {
-    /// Its name as stored.
-    pub name: String,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
@@ -428,46 +416,6 @@ impl<'a> TokenStore<'a> {
         Ok(Switched {
             name,
             token,
-            warnings,
-        })
-    }
-
-    /// Renames a stored token.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TokenFormat`] if the new name contains a token, [`Error::TokenNotFound`] if there
-    /// is no token with the old name, [`Error::NameTaken`], [`Error::Store`].
-    pub fn rename(&self, old: &str, new: &str) -> Result<Renamed, Error> {
-        name::check(new)?;
-        let stored = self.stored()?;
-        find(&stored, old)?;
-        let holds_value = |entry: &StoredToken| {
-            let value = entry.value.trim();
-            !value.is_empty() && value.len() >= SHORTEST_VALUE && new.contains(value)
-        };
-        if stored.iter().any(holds_value) {
-            return Err(name::refused());
-        }
-        let mut transaction = self.begin()?;
-        let old = find(&transaction.stored, old)?.name.clone();
-        let new = name::safe(new);
-        if new == old {
-            return Ok(Renamed {
-                name: new,
-                warnings: transaction.warnings,
-            });
-        }
-        if transaction.document.has(&new).map_err(Error::Store)? {
-            return Err(Error::NameTaken(format!(
-                "there is a stored token `{}` already; log it out or choose another name",
-                redacted(&new)
-            )));
-        }
-        transaction.edit(|document| document.rename(&old, &new))?;
-        let warnings = self.finish(transaction, ActiveToken::Keep)?;
-        Ok(Renamed {
-            name: new,
             warnings,
         })
     }

@@ -33,6 +33,8 @@
 //! | `POST logins/deny` | `userCode` | 200 the same of the program that is refused |
 //! | `GET users/{user}/logins` | | 200 list of `id`, `clientId`, `client`, `scopes`, `createdAt`, `lastUsedAt`, `expiresAt` |
 //! | `DELETE users/{user}/logins/{id}` | | 204; ends the login |
+//! | `GET signing-keys` | | 200 list of `id`, `createdAt`, `signsUntil`, `servedUntil`, newest first |
+//! | `POST signing-keys/rotate` | `withdraw`? (whether the earlier keys are served no longer) | 200 the new key |
 //! | `GET publishers?resource=` | | 200 list of trusted publishers |
 //! | `POST publishers` | `resource`, `issuer`, `claims`, `user`?, `keys`? | 201 publisher |
 //! | `DELETE publishers/{id}` | | 204 |
@@ -61,6 +63,7 @@ mod logins;
 mod organizations;
 mod publishers;
 mod repositories;
+mod signing_keys;
 mod tokens;
 mod users;
 
@@ -97,6 +100,8 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route(&path("users/{user}/logins/{login}"), delete(logins::end))
         .route(&path("logins/approve"), post(logins::approve))
         .route(&path("logins/deny"), post(logins::deny))
+        .route(&path("signing-keys"), get(signing_keys::list))
+        .route(&path("signing-keys/rotate"), post(signing_keys::rotate))
         .route(&path("audit"), get(audit::list))
         .route(
             &path("organizations/{organization}/policy"),

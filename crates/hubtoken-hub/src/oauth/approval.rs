@@ -4,9 +4,11 @@ use super::client;
 use super::keys::Purpose;
 use super::user_code::normalized;
 use crate::error::HubError;
-use crate::registry::{AuditContext, DeviceRequest, LoginDecision};
+use crate::registry::{Actor, AuditAction, AuditContext, DeviceRequest, LoginDecision, Subject};
 use crate::secret::Digest;
 use crate::state::HubState;
+
+const WRONG_CODE: &str = "a code that no login waits for";
 
 /// A program that waits for a decision.
 #[derive(Debug)]
@@ -27,21 +29,44 @@ pub(crate) async fn find(state: &HubState, typed: &str) -> Result<Option<Waiting
     Ok(request.map(waiting))
 }
 
-/// Approves or denies it.
+/// Approves or denies it. A code that no login waits for is recorded.
 pub(crate) async fn decide(
     state: &HubState,
     typed: &str,
     decision: LoginDecision<'_>,
     context: &AuditContext,
 ) -> Result<WaitingLogin, HubError> {
-    let (Some(digest), Some(found)) = (digest(state, typed)?, find(state, typed).await?) else {
-        return Err(HubError::UnknownUserCode);
+    let decided = match (digest(state, typed)?, find(state, typed).await?) {
+        (Some(digest), Some(found)) => {
+            state
+                .registry
+                .decide_device_request(&digest, decision, found.client, context)
+                .await?
+        }
+        _ => None,
     };
-    let decided = state
+    if let Some(request) = decided {
+        return Ok(waiting(request));
+    }
+    record_wrong_code(state, context).await?;
+    Err(HubError::UnknownUserCode)
+}
+
+/// Records that somebody entered a code that no login waits for. The code is not recorded: mistyped,
+/// it is almost that of another login.
+pub(crate) async fn record_wrong_code(
+    state: &HubState,
+    context: &AuditContext,
+) -> Result<(), HubError> {
+    let subject = match &context.actor {
+        Actor::User { name, .. } => Subject::user(name),
+        _ => Subject::default(),
+    };
+    let subject = subject.with_detail(WRONG_CODE);
+    state
         .registry
-        .decide_device_request(&digest, decision, found.client, context)
-        .await?;
-    decided.map(waiting).ok_or(HubError::UnknownUserCode)
+        .record(AuditAction::LoginRefuse, subject, context)
+        .await
 }
 
 fn waiting(request: DeviceRequest) -> WaitingLogin {

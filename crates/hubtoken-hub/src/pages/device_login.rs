@@ -96,7 +96,9 @@ pub(super) async fn submit(
     if let Err(seconds) = limiter.count(signed_in.user(), address.clone(), state.clock.now()) {
         return too_many(&state, &signed_in, &code, seconds).await;
     }
+    let context = signed_in.audit_context(&state);
     let Some(waiting) = approval::find(&state, &code).await? else {
+        approval::record_wrong_code(&state, &context).await?;
         return code_page(&state, &signed_in, &code, invalid, Some(UNKNOWN)).await;
     };
     limiter.take_back(signed_in.user(), address);
@@ -110,7 +112,6 @@ pub(super) async fn submit(
     let Some(decision) = decision else {
         return decision_page(&state, &signed_in, &waiting, &code).await;
     };
-    let context = signed_in.audit_context(&state);
     let decided = match approval::decide(&state, &code, decision, &context).await {
         Ok(decided) => decided,
         Err(HubError::UnknownUserCode) => {

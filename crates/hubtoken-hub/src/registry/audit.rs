@@ -79,6 +79,9 @@ pub enum AuditAction {
     LoginApprove,
     /// A user denied a program's login.
     LoginDeny,
+    /// A code that no login waits for was entered, or a code or token of a login was refused to whoever
+    /// presented it.
+    LoginRefuse,
     /// A login began, or a token was issued for a time.
     LoginIssue,
     /// A login got a new access token.
@@ -93,6 +96,8 @@ pub enum AuditAction {
     PublisherRemove,
     /// A verified id token was refused, because no publisher matches it or it was used before.
     PublisherRefuse,
+    /// A new key signs the tokens of logins, before it was time.
+    SigningKeyRotate,
     /// A user signed in to the pages.
     LoginSucceeded,
     /// A sign-in failed.
@@ -219,7 +224,7 @@ impl Actor {
 
 impl AuditAction {
     /// All actions, grouped by what they affect.
-    pub(crate) const ALL: [Self; 36] = [
+    pub(crate) const ALL: [Self; 38] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,
@@ -230,6 +235,7 @@ impl AuditAction {
         Self::ServiceAccountDelete,
         Self::LoginApprove,
         Self::LoginDeny,
+        Self::LoginRefuse,
         Self::LoginIssue,
         Self::LoginRefresh,
         Self::LoginReplay,
@@ -237,6 +243,7 @@ impl AuditAction {
         Self::PublisherAdd,
         Self::PublisherRemove,
         Self::PublisherRefuse,
+        Self::SigningKeyRotate,
         Self::LoginSucceeded,
         Self::LoginFailed,
         Self::Logout,
@@ -272,6 +279,7 @@ impl AuditAction {
             Self::ServiceAccountDelete => "service-account.delete",
             Self::LoginApprove => "oauth.approve",
             Self::LoginDeny => "oauth.deny",
+            Self::LoginRefuse => "oauth.refuse",
             Self::LoginIssue => "oauth.issue",
             Self::LoginRefresh => "oauth.refresh",
             Self::LoginReplay => "oauth.replay",
@@ -279,6 +287,7 @@ impl AuditAction {
             Self::PublisherAdd => "publisher.add",
             Self::PublisherRemove => "publisher.remove",
             Self::PublisherRefuse => "publisher.refuse",
+            Self::SigningKeyRotate => "signing-key.rotate",
             Self::LoginSucceeded => "login.ok",
             Self::LoginFailed => "login.failed",
             Self::Logout => "logout",

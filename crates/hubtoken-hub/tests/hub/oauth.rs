@@ -271,9 +271,11 @@ fn a_code_is_denied_expires_and_is_used_once() {
     world.pass(-900);
     tokens(&poll(&world, &code));
 
+    let before = audited(&world).len();
     for wrong in ["", "BCDFGHJK", "BCDF-GHJK-LMNP", "\0"] {
         assert_eq!(approve(&world, wrong, "alice").status, 404, "{wrong:?}");
     }
+    assert_eq!(audited(&world)[before..], ["oauth.refuse"; 4]);
     let (_, user_code) = device(&world, None);
     assert_eq!(approve(&world, &user_code, "nobody").status, 404);
 }
@@ -287,7 +289,9 @@ fn an_answer_that_was_lost_is_repeated_for_a_while() {
     world.pass(59);
     assert_eq!(tokens(&poll(&world, &code)), first);
     world.pass(1);
+    assert_eq!(audited(&world).last().unwrap(), "oauth.issue");
     assert_eq!(refused(&poll(&world, &code)), "invalid_grant");
+    assert_eq!(audited(&world).last().unwrap(), "oauth.refuse");
     assert_eq!(whoami(&world, &first.0).status, 200);
 
     let (code, user_code) = device(&world, None);

@@ -166,8 +166,46 @@ fn a_program_is_denied() {
     assert_eq!(late.status, 422);
     assert!(late.text().contains(UNKNOWN));
     assert_eq!(program.poll(&world), Err("access_denied".to_owned()));
-    let denied = ("oauth.deny".to_owned(), "bob".to_owned());
-    assert_eq!(audited(&world), [denied]);
+    let by_bob = |act: &str| (act.to_owned(), "bob".to_owned());
+    assert_eq!(
+        audited(&world),
+        [by_bob("oauth.deny"), by_bob("oauth.refuse")]
+    );
+}
+
+#[test]
+fn a_wrong_code_is_in_the_audit_log_and_not_quoted_there() {
+    let world = world_with_passwords();
+    let browser = Browser::signed_in(&world, "alice");
+    let expired = Program::new(&world, "");
+    world.pass(900);
+    for code in ["BCDF-GHJK", &expired.user_code] {
+        assert_eq!(look(&browser, code).status, 422);
+    }
+    // What is no code at all is no guess.
+    assert_eq!(look(&browser, "BCDF").status, 422);
+    let log = world.admin("GET", "audit?act=oauth.refuse", None);
+    let entries = log.json()["entries"].as_array().unwrap().clone();
+    assert_eq!(entries.len(), 2);
+    for entry in &entries {
+        assert_eq!(entry["actorName"], "alice");
+        assert_eq!(entry["user"], "alice");
+        assert_eq!(entry["detail"], "a code that no login waits for");
+    }
+    for code in ["BCDF-GHJK", &expired.user_code] {
+        assert!(!log.text().contains(code) && !log.text().contains(&code.replace('-', "")));
+    }
+    // Beyond the limit nothing is looked up, so the log cannot be flooded.
+    for _ in 0..20 {
+        look(&browser, "BCDF-GHJK");
+    }
+    assert_eq!(audited(&world).len(), 10);
+    assert!(
+        browser
+            .get("/settings/audit-log")
+            .text()
+            .contains("Refused a code or token of a login")
+    );
 }
 
 #[test]

@@ -298,3 +298,43 @@ fn the_expiry_that_a_login_recorded_is_answered() {
         );
     }
 }
+
+/// Moves a stored token to a keyring that is not there any more.
+fn put_in_lost_keyring(name: &str, (home, _): &(TempDir, StaticEnvironment)) {
+    let path = home.path().join("stored_tokens");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let item = format!("{} {}", "ab".repeat(16), Digest::of(&value(name)).hex());
+    let field = format!("hubtoken_keyring = {item}");
+    let text = text.replace(&format!("hf_token = {}", value(name)), &field);
+    std::fs::write(&path, text).unwrap();
+}
+
+#[test]
+fn a_users_token_in_the_keyring_is_looked_for_and_why_it_is_not_given_is_said() {
+    let mut world = machine_with(&[stored("a", "alice"), stored("b", "bob")]);
+    put_in_lost_keyring("b", &world);
+    let (token, warnings) = given("bob", "huggingface.co", &world);
+    assert_eq!(token, Some(value("a")));
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert!(warning.contains("`bob`") && warning.contains("stored token `b`"));
+    assert!(warning.contains("no keyring service here") && warning.contains("instead"));
+    assert!(!warning.contains(&value("a")));
+    // What the environment has decided needs no keyring.
+    world.1.set("HF_TOKEN", value("a"));
+    let (token, warnings) = given("bob", "huggingface.co", &world);
+    assert_eq!(token, Some(value("a")));
+    assert!(warnings[0].contains("takes precedence") && warnings[0].contains("`b`"));
+}
+
+#[test]
+fn of_two_tokens_that_can_do_as_much_the_one_in_the_file_needs_no_keyring() {
+    let world = machine_with(&[
+        stored("a", "alice"),
+        stored("kept", "bob"),
+        stored("filed", "bob"),
+    ]);
+    put_in_lost_keyring("kept", &world);
+    assert_eq!(given("bob", "huggingface.co", &world), gets("filed"));
+}

@@ -5,8 +5,12 @@ use std::net::TcpListener;
 use super::*;
 use crate::endpoint::Endpoint;
 use crate::error::{DenialKind, UnknownKind};
+use crate::expiry::Expiry;
 use crate::interrupt::NeverInterrupted;
+use crate::manage::token_change::TokenChange;
 use crate::oauth::fake_hub::{FakeHub, FakeRequest};
+use crate::source::Source;
+use crate::token::Token;
 
 const MANAGER: &str = "hf_ManagerFakeFakeFakeFakeFakeFakeFakeFA";
 const VALUE: &str = "hf_app_FakeFakeFakeFakeFakeFakeFakeFake";
@@ -402,4 +406,17 @@ fn nothing_is_sent_for_a_name_that_cannot_be() {
             ..
         })
     ));
+}
+
+#[test]
+fn a_change_of_nothing_is_refused_and_not_sent() {
+    let hub = FakeHub::start(|_| panic!("something was sent"));
+    let accounts = accounts(&hub.endpoint);
+    let refused = accounts
+        .change_token(ACCOUNT, TOKEN, TokenChange::default(), &NeverInterrupted)
+        .unwrap_err();
+    let Error::InvalidArgument(message) = &refused else {
+        panic!("{refused}");
+    };
+    assert!(message.contains("nothing to change") && message.contains("repo_permissions"));
 }

@@ -17,6 +17,8 @@ pub(crate) type Hook = Box<dyn Fn(&str) + Send>;
 pub(crate) struct MemoryKeyring {
     /// The values.
     pub(crate) items: Mutex<HashMap<String, String>>,
+    /// The names that are shown of them, by their IDs.
+    pub(crate) names: Mutex<HashMap<String, String>>,
     /// The failure of each operation.
     pub(crate) failure: Mutex<Option<Failure>>,
     /// Called before each operation.
@@ -29,6 +31,13 @@ impl MemoryKeyring {
         let mut values: Vec<String> = self.items.lock().unwrap().values().cloned().collect();
         values.sort();
         values
+    }
+
+    /// The names that are shown, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.names.lock().unwrap().values().cloned().collect();
+        names.sort();
+        names
     }
 
     /// Makes every later operation fail, or none.
@@ -45,10 +54,20 @@ impl MemoryKeyring {
 }
 
 impl Keyring for MemoryKeyring {
-    fn write(&self, id: &str, _label: &Label, value: &str) -> Result<(), Failure> {
+    fn write(&self, id: &str, label: &Label, value: &str) -> Result<(), Failure> {
         self.begin("write")?;
         let mut items = self.items.lock().unwrap();
         items.insert(id.to_owned(), value.to_owned());
+        let mut names = self.names.lock().unwrap();
+        names.insert(id.to_owned(), label.name.clone());
+        Ok(())
+    }
+
+    fn relabel(&self, id: &str, label: &Label) -> Result<(), Failure> {
+        self.begin("relabel")?;
+        if let Some(name) = self.names.lock().unwrap().get_mut(id) {
+            name.clone_from(&label.name);
+        }
         Ok(())
     }
 
@@ -66,6 +85,7 @@ impl Keyring for MemoryKeyring {
     fn delete(&self, id: &str) -> Result<(), Failure> {
         self.begin("delete")?;
         self.items.lock().unwrap().remove(id);
+        self.names.lock().unwrap().remove(id);
         Ok(())
     }
 }

@@ -49,6 +49,13 @@ pub trait Keyring: Send + Sync {
     /// Why the value was not stored.
     fn write(&self, id: &str, label: &Label, value: &str) -> Result<(), Failure>;
 
+    /// Changes what the system's own programs show of an item, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Why they may still show something else.
+    fn relabel(&self, id: &str, label: &Label) -> Result<(), Failure>;
+
     /// The value of an item; `None` if there is no such item.
     ///
     /// # Errors
@@ -67,7 +74,7 @@ pub trait Keyring: Send + Sync {
 /// What the system's own programs show of an item.
 #[derive(Clone, Debug)]
 pub struct Label {
-    /// The name that the token had when it was put there.
+    /// The token's name.
     pub name: String,
     /// Its Hub.
     pub endpoint: String,
@@ -137,6 +144,17 @@ impl KeyringAccess {
                 }
             }
         })
+    }
+
+    /// Changes what the system's own programs show of an item.
+    pub(super) fn relabel(
+        &self,
+        id: &str,
+        label: Label,
+        interrupt: &dyn Interrupt,
+    ) -> Result<(), Failure> {
+        let id = id.to_owned();
+        self.ask(interrupt, move |keyring| keyring.relabel(&id, &label))
     }
 
     /// The value of an item.

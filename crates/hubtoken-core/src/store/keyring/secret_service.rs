@@ -129,20 +129,39 @@ impl SystemKeyring {
     }
 }
 
+/// What an item is found by.
+fn attributes<'a>(id: &'a str, label: &'a Label) -> HashMap<&'a str, &'a str> {
+    HashMap::from([
+        ("service", SERVICE),
+        ("item", id),
+        ("name", label.name.as_str()),
+        ("endpoint", label.endpoint.as_str()),
+    ])
+}
+
+/// What is shown of an item.
+fn title(label: &Label) -> String {
+    format!("{SERVICE}: {} ({})", label.name, label.endpoint)
+}
+
 impl Keyring for SystemKeyring {
     fn write(&self, id: &str, label: &Label, value: &str) -> Result<(), Failure> {
         self.run(async |service| {
             let collection = self.collection(service).await?;
-            let attributes = HashMap::from([
-                ("service", SERVICE),
-                ("item", id),
-                ("name", label.name.as_str()),
-                ("endpoint", label.endpoint.as_str()),
-            ]);
-            let shown = format!("{SERVICE}: {} ({})", label.name, label.endpoint);
+            let (title, attributes) = (title(label), attributes(id, label));
             collection
-                .create_item(&shown, attributes, value.as_bytes(), true, "text/plain")
+                .create_item(&title, attributes, value.as_bytes(), true, "text/plain")
                 .await?;
+            Ok(())
+        })
+    }
+
+    fn relabel(&self, id: &str, label: &Label) -> Result<(), Failure> {
+        self.run(async |service| {
+            for item in self.items(service, id).await? {
+                item.set_attributes(attributes(id, label)).await?;
+                item.set_label(&title(label)).await?;
+            }
             Ok(())
         })
     }

@@ -49,6 +49,9 @@ fn a_value_that_does_not_come_back_is_not_stored() {
         fn write(&self, _: &str, _: &Label, _: &str) -> Result<(), Failure> {
             Ok(())
         }
+        fn relabel(&self, _: &str, _: &Label) -> Result<(), Failure> {
+            Ok(())
+        }
         fn read(&self, _: &str) -> Result<Option<Zeroizing<String>>, Failure> {
             Ok(None)
         }

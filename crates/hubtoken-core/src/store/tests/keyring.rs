@@ -10,47 +10,47 @@ use crate::store::keyring::{Failure, KeyringAccess};
 use crate::store::{IssuedFields, read, read_all};
 use crate::token::RefreshToken;
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
-struct World {
-    home: tempfile::TempDir,
-    keyring: Arc<MemoryKeyring>,
+pub(super) struct World {
+    pub(super) home: tempfile::TempDir,
+    pub(super) keyring: Arc<MemoryKeyring>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
             keyring: Arc::default(),
         }
     }
 
-    fn store(&self) -> TokenStore<'static> {
+    pub(super) fn store(&self) -> TokenStore<'static> {
         let access = KeyringAccess::of(self.keyring.clone(), MINUTE);
         token_store(self.home.path()).with_keyring(access)
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         std::fs::read_to_string(self.home.path().join("stored_tokens")).unwrap_or_default()
     }
 
     /// Stores a token in the file, as the active one.
-    fn save(&self, name: &str, word: &str) {
+    pub(super) fn save(&self, name: &str, word: &str) {
         save(&self.store(), name, word, HUB);
     }
 
-    fn has_active(&self) -> bool {
+    pub(super) fn has_active(&self) -> bool {
         self.home.path().join("token").exists()
     }
 
-    fn in_keyring(&self) -> Vec<String> {
+    pub(super) fn in_keyring(&self) -> Vec<String> {
         let entries = listed(&self.store()).into_iter();
         let entries = entries.filter(|entry| entry.keyring.is_some());
         entries.map(|entry| entry.name).collect()
     }
 
     /// Whether the file has the value of a token.
-    fn file_has(&self, word: &str) -> bool {
+    pub(super) fn file_has(&self, word: &str) -> bool {
         self.text().contains(token(word).expose())
     }
 }

@@ -7,6 +7,7 @@ mod faults;
 mod homeless;
 mod issued;
 mod keyring;
+mod keyring_verbs;
 #[cfg(unix)]
 mod kills;
 #[cfg(unix)]

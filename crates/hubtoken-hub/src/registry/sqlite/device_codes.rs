@@ -125,6 +125,15 @@ impl DeviceCodes for Sqlite {
                 .repeatable_login(&mut transaction, &exchange.refresh)
                 .await?;
             let Some(mut exchanged) = login.filter(|_| is_recent) else {
+                let subject = Subject {
+                    token_name: Some(exchange.client.to_owned()),
+                    user: stored.user.map(|(_, name)| name),
+                    ..Subject::default()
+                };
+                let subject = subject.with_detail("a device code that was used before");
+                self.record_audit(&mut transaction, AuditAction::LoginRefuse, subject, context)
+                    .await?;
+                self.commit(transaction, CacheEffect::None).await?;
                 return Ok(Err(DeviceRefusal::Used));
             };
             exchanged.at = from_milliseconds(exchanged_at);

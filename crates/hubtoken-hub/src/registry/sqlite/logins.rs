@@ -6,7 +6,6 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
-use super::tokens::redacted;
 use super::{CacheEffect, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
@@ -110,11 +109,16 @@ impl Logins for Sqlite {
             i64,
             Option<bool>,
         ) = read().map_err(map_error)?;
+        let info = self.token(&row)?;
         if client.as_deref() != Some(client_id) {
+            let subject = Subject::token(&owner, &info);
+            let subject = subject.with_detail("a refresh token of another program");
+            self.record_audit(&mut transaction, AuditAction::LoginRefuse, subject, context)
+                .await?;
+            self.commit(transaction, CacheEffect::None).await?;
             return Ok(Err(RefreshRefusal::OtherClient));
         }
         let now = to_milliseconds(context.at);
-        let info = self.token(&row)?;
         let mut exchanged = self.exchanged(&row)?;
         if let Some(rotated_at) = rotated_at {
             // A clock that was set back gives a negative age, which is not a reason to end a login.
@@ -213,7 +217,7 @@ impl Logins for Sqlite {
                 .map_err(|error| self.database_error(&error))?;
         let row = row.ok_or_else(|| HubError::UnknownLogin {
             user: user.name.clone(),
-            login: redacted(id),
+            login: shown_id(id),
         })?;
         let info = self.token(&row)?;
         self.remove_token(&mut transaction, id).await?;
@@ -223,6 +227,12 @@ impl Logins for Sqlite {
         self.commit(transaction, CacheEffect::InvalidatePrincipals)
             .await
     }
+}
+
+/// An id for a message. What is none may be a device code, which looks like any other hexadecimal.
+fn shown_id(id: &str) -> String {
+    let is_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { id } else { "..." }.to_owned()
 }
 
 impl Sqlite {
