@@ -1,6 +1,6 @@
 //! `revoke`: makes the Hub invalidate tokens, and forgets them here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ pub fn revoke(
     let which = Which { endpoint, name };
     let target = match (token, leaked) {
         (Some(token), _) => Target::of_tokens(py, &process, token, &which)?,
-        (_, Some(path)) => Target::of_file(py, path, &which)?,
+        (_, Some(path)) => Target::of_file(py, &path, &which)?,
         (None, None) => Target::of_stored(py, &process, &which)?,
     };
     let process = process.after_pid_check();
@@ -276,14 +276,14 @@ impl Target {
         Self::new(values, endpoint, "what was given")
     }
 
-    fn of_file(py: Python<'_>, path: PathBuf, which: &Which<'_>) -> PyResult<Self> {
+    fn of_file(py: Python<'_>, path: &Path, which: &Which<'_>) -> PyResult<Self> {
         let endpoint = which.endpoint(py)?;
-        let shown = redacted_path(&path);
+        let shown = redacted_path(path);
         let signals = Signals::default();
         let values = py
             .detach(|| {
                 let mut values = LeakedValues::default();
-                values.read_file(&path, &signals)?;
+                values.read_file(path, &signals)?;
                 Ok(values)
             })
             .map_err(|error| signals.to_python(error))?;
