@@ -41,6 +41,7 @@ fn group_label(value: &str) -> &'static str {
         "service-account" => "Service accounts",
         "oauth" => "Logins of programs",
         "publisher" => "Trusted publishers",
+        "signing-key" => "Signing keys",
         "login" => "Signing in",
         "logout" => "Signing out",
         "user" => "Users",
