@@ -211,12 +211,13 @@ def test_tokens_of_two_hubs_are_two_calls(hub: Hub, token: HubToken) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="no such files elsewhere")
 def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for path, reason in [
+    wrong: list[tuple[str | Path, str]] = [
         (tmp_path, "is a directory"),
         (tmp_path / "fifo", "is not a plain file"),
         ("/dev/zero", "is not a plain file"),
         (tmp_path / "missing", "missing"),
-    ]:
+    ]
+    for path, reason in wrong:
         with pytest.raises(ValueError, match=reason):
             hubtoken.revoke(leaked=path)
 

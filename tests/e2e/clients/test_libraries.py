@@ -22,8 +22,6 @@ from tests.e2e.support.world import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.e2e.support.world import World
 
 

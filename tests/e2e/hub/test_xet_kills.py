@@ -1,8 +1,8 @@
 """`kill -9` of a Hub, and of its client, while a large file is uploaded by Xet.
 
-What was acknowledged is there afterwards, nothing is half visible, and the same upload succeeds when it
-is tried again, from what the client remembers of the first attempt. `TEST_CRASHES` sets how often; the
-points of the kills are printed.
+What was acknowledged is there afterwards, nothing is half visible, and the same upload succeeds
+when it is tried again, from what the client remembers of the first attempt. `TEST_CRASHES` sets how
+often; the points of the kills are printed.
 """
 
 from __future__ import annotations
@@ -91,6 +91,15 @@ def content(hub: Served, token: str, path: str) -> bytes | None:
     return answer.content
 
 
+def prepared(hub: Served) -> str:
+    """A user and a repository; returns the user's token."""
+    client = hub.connect()
+    client.admin("POST", "users", {"name": "alice"})
+    made = client.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
+    client.ask("POST", "/api/repos/create", made["token"], {"name": "m"})
+    return str(made["token"])
+
+
 def test_no_kill_loses_or_halves_a_file(home: Path, tmp_path: Path, uploads: Uploads) -> None:
     seed = int(os.environ.get("TEST_CRASH_SEED", secrets.randbelow(1 << 32)))
     print(f"TEST_CRASH_SEED={seed}")  # noqa: T201 - shown when it fails
@@ -106,11 +115,7 @@ def test_no_kill_loses_or_halves_a_file(home: Path, tmp_path: Path, uploads: Upl
         with Served(home, data, "--port", port) as hub:
             port = hub.endpoint.rpartition(":")[2]
             if not token:
-                client = hub.connect()
-                client.admin("POST", "users", {"name": "alice"})
-                made = client.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
-                token = made["token"]
-                client.ask("POST", "/api/repos/create", token, {"name": "m"})
+                token = prepared(hub)
             request = {"endpoint": hub.endpoint, "token": token, "repo": REPOSITORY}
             request |= {"file": str(file), "path": path}
             began = time.monotonic()

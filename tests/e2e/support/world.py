@@ -45,7 +45,7 @@ SCOPES = {
 
 # A large file, which is stored outside git.
 LARGE = "weights.safetensors"
-LARGE_CONTENT = random.Random(16).randbytes(300_000)
+LARGE_CONTENT = random.Random(16).randbytes(300_000)  # noqa: S311 - content, not a secret
 
 WORDS = ("<unk>", "hello", "hub", "token", "world")
 ROWS = "number,word\n1,one\n2,two\n3,three\n"

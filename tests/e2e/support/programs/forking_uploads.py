@@ -1,7 +1,7 @@
 """Uploads files by `huggingface_hub`, each in a process of its own, which can be killed.
 
-Each line of standard input is a request; the answer to it is the id of the process, and later how that
-process has ended. The library is imported once, and no thread runs before the fork.
+Each line of standard input is a request; the answer to it is the id of the process, and later how
+that process has ended. The library is imported once, and no thread runs before the fork.
 """
 
 import json

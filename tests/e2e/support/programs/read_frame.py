@@ -3,7 +3,7 @@
 import json
 import sys
 
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 from huggingface_hub.errors import HfHubHTTPError
 
 request = json.load(sys.stdin)
