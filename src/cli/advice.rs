@@ -93,7 +93,7 @@ impl Need {
         uses: &[ProjectUse],
         credential: &Credential,
     ) -> Option<Self> {
-        let configured = defaults.role.map(|role| Requirement {
+        let from_file = defaults.role.map(|role| Requirement {
             required: Required::Role(role),
             repository: defaults
                 .repo
@@ -103,22 +103,22 @@ impl Need {
             must_exist: false,
             needed_until: None,
         });
-        let mut requirements: Vec<Requirement> = configured.into_iter().collect();
-        let is_configured = requirements.len();
+        let mut requirements: Vec<Requirement> = from_file.into_iter().collect();
+        let configured = requirements.len();
         for each in uses {
             let is_here = Some(each.project.as_path()) == project;
             if is_here && each.endpoint == credential.endpoint {
-                let is_same = |known: &&Requirement| {
+                let is_same = |known: &Requirement| {
                     known.required == each.requirement.required
                         && known.repository == each.requirement.repository
                         && known.namespace == each.requirement.namespace
                 };
-                if !requirements.iter().any(|known| is_same(&known)) {
+                if !requirements.iter().any(is_same) {
                     requirements.push(each.requirement.clone());
                 }
             }
         }
-        let was_asked = requirements.len() > is_configured;
+        let was_asked = requirements.len() > configured;
         let access = RequestedAccess::of(requirements)?;
         Some(Self { access, was_asked })
     }
@@ -141,14 +141,8 @@ impl Need {
         let Required::Role(role) = &only.required else {
             return None;
         };
-        let repo = only.repository.as_ref().map(|(repo, kind)| {
-            let prefix = if repo.contains('/') {
-                kind.prefix()
-            } else {
-                ""
-            };
-            format!(" --repo {prefix}{repo}")
-        });
+        let repo = only.repository.as_ref();
+        let repo = repo.map(|repo| format!(" --repo {}", written(repo)));
         Some(format!(
             "hubtoken login --role {}{}",
             role.name(),
@@ -213,12 +207,20 @@ fn end(token: &TokenInUse<'_>, need: Option<&Need>) -> Option<Advice> {
 /// "`write` on acme/model", or without a place.
 fn wanted(requirement: &Requirement) -> String {
     let place = match (&requirement.repository, &requirement.namespace) {
-        (Some((repo, kind)), _) if repo.contains('/') => format!(" on {}{repo}", kind.prefix()),
-        (Some((repo, _)), _) => format!(" on {repo}"),
+        (Some(repo), _) => format!(" on {}", written(repo)),
         (None, Some(namespace)) => format!(" on {namespace}"),
         (None, None) => String::new(),
     };
     format!("`{}`{place}", requirement.required.name())
+}
+
+/// A repository as commands take it: with its type, if it has a namespace.
+fn written((repo, kind): &(String, RepositoryType)) -> String {
+    if repo.contains('/') {
+        format!("{}{repo}", kind.prefix())
+    } else {
+        repo.clone()
+    }
 }
 
 /// The active token, which all projects use, in a project that has needs of its own.

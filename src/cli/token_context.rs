@@ -19,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::login;
 use crate::oauth::{Exchanger, RenewalSettings};
 use crate::paths::{Paths, home};
-use crate::project_uses::{ProjectUses, project_of};
+use crate::project_uses::record_use;
 use crate::require::{Lasting, NeededUntil, Requirement};
 use crate::resolve::host::{Host, ProcessHost};
 use crate::resolve::in_effect::InEffect;
@@ -70,13 +70,13 @@ impl<'a> Session<'a> {
 
     /// Records that the token has what the project of this folder requires.
     pub fn record_use(&self, context: &Context<'_>, requirement: &Requirement) {
-        let Some((uses, folder)) = ProjectUses::of(&self.settings).zip(context.folder.as_deref())
-        else {
-            return;
-        };
-        let home = home(context.environment);
-        let project = project_of(folder, home.as_deref());
-        uses.record(project, &self.credential, requirement);
+        record_use(
+            &self.settings,
+            context.folder.as_deref(),
+            home(context.environment).as_deref(),
+            &self.credential,
+            requirement,
+        );
     }
 
     fn find(context: &'a Context<'_>, request: &Request<'_>) -> Result<Self, Error> {

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::identity::{Options, Settings};
 use crate::paths;
 use crate::process_state::{self, ProcessState};
-use crate::project_uses::{ProjectUses, project_of};
+use crate::project_uses::record_use;
 use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Lasting, NeededUntil, Requirement};
 use crate::resolve::project_defaults::Defaults;
@@ -521,12 +521,10 @@ impl<'a, 'py> Call<'a, 'py> {
         let answer = log::detached(py, move || {
             let checked =
                 requirement.check(&process.client, &asked, &connection, &options, &*interrupt);
-            if checked.is_ok()
-                && let Some(uses) = ProjectUses::of(&settings)
-                && let Ok(folder) = std::env::current_dir()
-            {
-                let project = project_of(&folder, home.as_deref());
-                uses.record(project, &asked, &requirement);
+            if checked.is_ok() {
+                let folder = std::env::current_dir().ok();
+                let (folder, home) = (folder.as_deref(), home.as_deref());
+                record_use(&settings, folder, home, &asked, &requirement);
             }
             checked
         })?;

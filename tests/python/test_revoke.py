@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import pytest
 
 import hubtoken
 from hubtoken.hub import Hub
-from tests.environment import child_environment, fake_token
+from tests.environment import HANG_LIMIT, child_environment, fake_token
 from tests.python.code_login import code_login
 from tests.python.helpers import ROOT, handed_over, leaks
 from tests.python.servers import http, serving
@@ -231,12 +232,15 @@ def test_another_hub_than_the_tokens_own_is_wrong(hub: Hub, token: HubToken) -> 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_ctrl_c_leaves_what_was_sent_known(tmp_path: Path, home: Path) -> None:
+def test_ctrl_c_leaves_what_was_sent_known(home: Path) -> None:
+    asked, ended = threading.Event(), threading.Event()
+
     def answer(request: Any) -> bytes:
         if request.path.endswith("/revoke"):
             return http(202)
-        (tmp_path / "asked").write_text("")
-        time.sleep(5)
+        asked.set()
+        # There is no answer before the wait has ended.
+        ended.wait(HANG_LIMIT)
         return http(401)
 
     program = "import hubtoken, sys; hubtoken.revoke(sys.stdin.read().split())"
@@ -254,9 +258,9 @@ def test_ctrl_c_leaves_what_was_sent_known(tmp_path: Path, home: Path) -> None:
         assert child.stderr is not None
         child.stdin.write(f"{fake_token()}\n{fake_token()}")
         child.stdin.close()
-        while not (tmp_path / "asked").exists() and child.poll() is None:
-            time.sleep(0.01)
+        assert asked.wait(HANG_LIMIT)
         child.send_signal(signal.SIGINT)
         errors = child.stderr.read()
+        ended.set()
     assert "of 2 tokens, 2 were sent to the Hub and forgotten here, and 0 are known" in errors
     assert "KeyboardInterrupt" in errors

@@ -97,12 +97,7 @@ pub fn open(path: &Path, limit: u64) -> Result<Option<Opened>, Unreadable> {
             };
         }
     }
-    let mut options = OpenOptions::new();
-    options.read(true);
-    // A FIFO that replaced the file after the check must not block the caller.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
-    let file = match options.open(path) {
+    let file = match open_without_waiting(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Unreadable::Failed(failed(&error))),
@@ -137,14 +132,18 @@ pub fn open_plain(path: &Path) -> Result<File, Unreadable> {
         ))
     };
     fit(path, &path.metadata().map_err(failed)?, u64::MAX)?;
-    let mut options = OpenOptions::new();
-    options.read(true);
-    // A FIFO that replaced the file after the check must not block the caller.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
-    let file = options.open(path).map_err(failed)?;
+    let file = open_without_waiting(path).map_err(failed)?;
     fit(path, &file.metadata().map_err(failed)?, u64::MAX)?;
     Ok(file)
+}
+
+/// Opens a file. A FIFO that replaced it after its kind was checked does not block the caller.
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
+    options.open(path)
 }
 
 fn fit(path: &Path, metadata: &Metadata, limit: u64) -> Result<(), Unreadable> {

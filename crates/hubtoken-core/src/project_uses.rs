@@ -163,6 +163,20 @@ impl Record {
     }
 }
 
+/// Records that a token had what the project of a folder requires. Without a place to record it, or a
+/// folder, nothing is recorded.
+pub fn record_use(
+    settings: &Settings,
+    folder: Option<&Path>,
+    home: Option<&Path>,
+    credential: &Credential,
+    requirement: &Requirement,
+) {
+    if let Some((uses, folder)) = ProjectUses::of(settings).zip(folder) {
+        uses.record(project_of(folder, home), credential, requirement);
+    }
+}
+
 /// The project that a folder belongs to: the nearest folder that holds a project's file, below the
 /// user's home; else the folder itself.
 #[must_use]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
-
-# For how long a server that uses `hubtoken.asgi` believes a caller that it has let in.
-BELIEVED = 10
 
 
 def works(world: World, runner: Runner, value: str, folder: Path) -> dict[str, bool]:
@@ -54,7 +50,7 @@ def test_dead_at_once(world: World, runner: Runner, tmp_path: Path) -> None:
     assert set(works(world, runner, value, tmp_path / "after").values()) == {False}
 
 
-def test_a_server_believes_a_caller_for_ten_seconds_at_most(world: World) -> None:
+def test_a_server_lets_in_nobody_whom_its_own_process_has_revoked(world: World) -> None:
     pytest.importorskip("fastapi")
     import httpx
 
@@ -70,12 +66,7 @@ def test_a_server_believes_a_caller_for_ten_seconds_at_most(world: World) -> Non
         assert status() == 200
         (revoked,) = hubtoken.revoke(token)
         assert revoked.state == "dead"
-        began = time.monotonic()
-        while status() == 200:
-            # No outcome depends on how long this takes, but that it ends does.
-            time.sleep(0.2)
         assert status() == 401
-        assert time.monotonic() - began < 60 * BELIEVED
 
 
 def test_many_from_a_file_with_the_command(world: World, runner: Runner, tmp_path: Path) -> None:

@@ -27,11 +27,11 @@ impl Settings {
     #[must_use]
     pub fn read(environment: &dyn Environment) -> Self {
         let paths = Paths::new(environment);
-        let is_on = !env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE);
+        let is_kept = !env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE);
         Self {
             http: http::Settings::read(environment),
-            shared_cache: paths.identities.filter(|_| is_on),
-            uses: paths.uses.filter(|_| is_on),
+            shared_cache: paths.identities.filter(|_| is_kept),
+            uses: paths.uses.filter(|_| is_kept),
             home_user: paths.home_user,
         }
     }

@@ -133,7 +133,7 @@ fn nothing_is_recorded_without_a_place_or_when_caches_are_off() {
 fn a_project_is_the_nearest_folder_with_a_projects_file() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
-    let inner = root.join("home/work/model/src");
+    let inner = root.join("home/code/model/src");
     fs::create_dir_all(&inner).unwrap();
     let home = root.join("home");
     assert_eq!(project_of(&inner, Some(&home)), inner);
@@ -141,8 +141,8 @@ fn a_project_is_the_nearest_folder_with_a_projects_file() {
     fs::create_dir(home.join(".git")).unwrap();
     assert_eq!(project_of(&inner, Some(&home)), inner);
     assert_eq!(project_of(&home, Some(&home)), home);
-    fs::write(root.join("home/work/pyproject.toml"), "").unwrap();
-    assert_eq!(project_of(&inner, Some(&home)), root.join("home/work"));
-    fs::create_dir(root.join("home/work/model/.git")).unwrap();
-    assert_eq!(project_of(&inner, None), root.join("home/work/model"));
+    fs::write(root.join("home/code/pyproject.toml"), "").unwrap();
+    assert_eq!(project_of(&inner, Some(&home)), root.join("home/code"));
+    fs::create_dir(root.join("home/code/model/.git")).unwrap();
+    assert_eq!(project_of(&inner, None), root.join("home/code/model"));
 }

@@ -71,21 +71,29 @@ impl TokenStore<'_> {
         &self,
         stored: impl IntoIterator<Item = &'b StoredToken>,
     ) -> KeptItems {
-        let mut kept = KeptItems::default();
-        let mut silent = None;
-        for entry in stored {
-            let Some(item) = entry.only_item() else {
-                continue;
+        let items = stored
+            .into_iter()
+            .filter_map(|entry| Some((entry.name.as_str(), entry.only_item()?)));
+        let kept = self.delete_each(items).into_iter();
+        KeptItems(
+            kept.map(|(name, item, failure)| (item.clone(), self.stays(name, &failure)))
+                .collect(),
+        )
+    }
+
+    /// Removes items, and returns those that may still be there. After a failure the keyring is not
+    /// asked again, since each question may take as long as the first.
+    fn delete_each<'b>(
+        &self,
+        items: impl Iterator<Item = (&'b str, &'b KeyringItem)>,
+    ) -> Vec<(&'b str, &'b KeyringItem, Failure)> {
+        let mut kept: Vec<(&str, &KeyringItem, Failure)> = Vec::new();
+        for (name, item) in items {
+            let deleted = match kept.last() {
+                Some((_, _, failure)) => Err(failure.clone()),
+                None => self.delete_from_keyring(item),
             };
-            // Whoever has not answered once is not waited for again.
-            let removed = silent
-                .clone()
-                .map_or_else(|| self.delete_from_keyring(item), Err);
-            if let Err(failure) = removed {
-                let warning = self.stays(&entry.name, &failure);
-                kept.0.push((item.clone(), warning));
-                silent = Some(failure);
-            }
+            kept.extend(deleted.err().map(|failure| (name, item, failure)));
         }
         kept
     }
@@ -108,17 +116,9 @@ impl TokenStore<'_> {
     ) -> Result<Vec<String>, Error> {
         let dropped = transaction.dropped_items()?;
         let mut warnings = transaction.commit(active)?;
-        let mut silent = None;
-        for (name, item) in dropped {
-            // Whoever has not answered once is not waited for again.
-            let removed = silent
-                .clone()
-                .map_or_else(|| self.delete_from_keyring(&item), Err);
-            if let Err(failure) = removed {
-                warnings.push(copy_left(&name, &failure));
-                silent = Some(failure);
-            }
-        }
+        let items = dropped.iter().map(|(name, item)| (name.as_str(), item));
+        let kept = self.delete_each(items).into_iter();
+        warnings.extend(kept.map(|(name, _, failure)| copy_left(name, &failure)));
         Ok(warnings)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE,
+    RANGE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -62,6 +64,18 @@ impl Download {
             .headers_mut()
             .insert(CONTENT_LENGTH, HeaderValue::from(wanted.end - wanted.start));
         Ok(Some(wanted))
+    }
+
+    /// The response to a request for bytes, and the range to send, as [`Download::prepare`] has it.
+    pub(crate) fn binary_response(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<(Response, Option<Range<u64>>), ApiError> {
+        let mut response = Response::new(Body::empty());
+        let bytes = HeaderValue::from_static("application/octet-stream");
+        response.headers_mut().insert(CONTENT_TYPE, bytes);
+        let wanted = self.prepare(headers, &mut response)?;
+        Ok((response, wanted))
     }
 
     fn matches(&self, headers: &HeaderMap, name: &HeaderName) -> bool {

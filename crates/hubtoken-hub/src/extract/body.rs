@@ -11,6 +11,8 @@ use crate::response::ApiError;
 
 /// Limits for reading and discarding an unwanted body.
 const MAX_DRAINED_BYTES: usize = 64 << 20;
+/// How many bytes of a body are written at once.
+const WRITE_BUFFER_BYTES: usize = 256 << 10;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A JSON body, regardless of the content type; an empty one is `{}`.
@@ -73,6 +75,37 @@ pub(crate) async fn drain(body: Body) {
         }
     };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
+}
+
+/// Passes a body on in steps, so that whoever writes it holds a blocking thread for only one step at a
+/// time.
+pub(crate) async fn write_in_steps<S, W: Future<Output = Result<S, ApiError>>>(
+    body: Body,
+    mut sink: S,
+    write: impl Fn(S, Vec<u8>) -> W,
+) -> Result<S, ApiError> {
+    let mut body = std::pin::pin!(body);
+    let mut buffer = Vec::with_capacity(WRITE_BUFFER_BYTES);
+    loop {
+        let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
+        let ended = match frame {
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    buffer.extend_from_slice(&data);
+                }
+                false
+            }
+            Some(Err(_)) => return Err(ApiError::bad_request("The request was cut off")),
+            None => true,
+        };
+        if buffer.len() >= WRITE_BUFFER_BYTES || (ended && !buffer.is_empty()) {
+            let written = std::mem::replace(&mut buffer, Vec::with_capacity(WRITE_BUFFER_BYTES));
+            sink = write(sink, written).await?;
+        }
+        if ended {
+            return Ok(sink);
+        }
+    }
 }
 
 /// A parameter of a query or a form; the first if there are several.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::signed_url::{LIFETIME, Operation, SignedUrl};
-use super::transfer::{storage_error, verify_signed_url};
+use super::transfer::verify_signed_url;
 use crate::auth::access::Action;
 use crate::auth::authentication::{Caller, token_digest};
 use crate::clock::iso;
@@ -22,7 +22,7 @@ use crate::extract::repository::RepositoryRef;
 use crate::git::push_errors::open_for_writing;
 use crate::registry::{AuditContext, Repository};
 use crate::repository::lfs::ObjectId;
-use crate::response::{ApiError, ApiResult, LFS_JSON, json_response};
+use crate::response::{ApiError, ApiResult, LFS_JSON, json_response, storage_error};
 use crate::seal::SealingKey;
 use crate::secret::Digest;
 use crate::state::HubState;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
 use super::signed_url::{Operation, SignedUrl};
@@ -14,23 +14,14 @@ use crate::api::download::Download;
 use crate::auth::access::Action;
 use crate::auth::authentication::{Caller, authenticate_digest};
 use crate::blocking::spawn_io;
-use crate::extract::body::drain;
+use crate::extract::body::{drain, write_in_steps};
 use crate::extract::repository::RepositoryRef;
 use crate::monitoring::metrics::InFlightGuard;
 use crate::registry::Repository;
-use crate::repository::RepositoryError;
-use crate::repository::lfs::{ObjectId, Pointer, Upload, UploadError};
-use crate::response::{ApiError, ApiResult};
+use crate::repository::lfs::{ObjectId, Pointer, UploadError};
+use crate::response::{ApiError, ApiResult, storage_error};
 use crate::state::HubState;
 use crate::stream_body::from_reader;
-
-/// How many bytes are hashed and written at once.
-const WRITE_BUFFER_BYTES: usize = 256 << 10;
-
-/// Maps a disk error to an error response.
-pub(super) fn storage_error(error: std::io::Error) -> ApiError {
-    RepositoryError::from(error).into()
-}
 
 fn invalid_link() -> ApiError {
     ApiError::forbidden("The link is invalid or has expired: get a new one with a batch request")
@@ -69,12 +60,7 @@ pub(super) async fn download(
         size: signed_url.size,
         tag: format!("\"{}\"", signed_url.oid),
     };
-    let mut response = Response::new(Body::empty());
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    let wanted = download.prepare(&headers, &mut response)?;
+    let (mut response, wanted) = download.binary_response(&headers)?;
     if let Some(part) = wanted.filter(|_| method != Method::HEAD) {
         let length = part.end - part.start;
         let reader = spawn_io(move || file.read_from(part.start)).await;
@@ -117,7 +103,13 @@ pub(super) async fn upload(
     let upload = objects
         .receive(signed_url.oid, signed_url.size)
         .map_err(storage_error)?;
-    let upload = receive(body, upload).await?;
+    let upload = write_in_steps(body, upload, |mut upload, data| {
+        run_upload_io(move || {
+            upload.write(&data)?;
+            Ok(upload)
+        })
+    })
+    .await?;
     let verified = run_upload_io(move || upload.verify()).await?;
     // An upload may take long, so its authorization is checked again at the end.
     let now = open(&state, &target, &signed_url).await?;
@@ -126,36 +118,6 @@ pub(super) async fn upload(
     }
     run_upload_io(move || Ok(verified.persist()?)).await?;
     Ok(Response::new(Body::empty()))
-}
-
-/// Writes the body in chunks, so that a blocking thread is held for only one chunk at a time.
-async fn receive(body: Body, mut upload: Upload) -> Result<Upload, ApiError> {
-    let mut body = std::pin::pin!(body);
-    let mut buffer = Vec::with_capacity(WRITE_BUFFER_BYTES);
-    loop {
-        let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
-        let ended = match frame {
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    buffer.extend_from_slice(&data);
-                }
-                false
-            }
-            Some(Err(_)) => return Err(ApiError::bad_request("The request was cut off")),
-            None => true,
-        };
-        if buffer.len() >= WRITE_BUFFER_BYTES || (ended && !buffer.is_empty()) {
-            let written = std::mem::replace(&mut buffer, Vec::with_capacity(WRITE_BUFFER_BYTES));
-            upload = run_upload_io(move || {
-                upload.write(&written)?;
-                Ok(upload)
-            })
-            .await?;
-        }
-        if ended {
-            return Ok(upload);
-        }
-    }
 }
 
 async fn run_upload_io<T: Send + 'static>(

@@ -28,6 +28,7 @@
 
 mod commit;
 mod crash_cleanup;
+mod durable;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;

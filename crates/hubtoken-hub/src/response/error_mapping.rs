@@ -23,6 +23,11 @@ impl From<Busy> for ApiError {
     }
 }
 
+/// The response to a request for which the disk failed.
+pub(crate) fn storage_error(error: std::io::Error) -> ApiError {
+    RepositoryError::from(error).into()
+}
+
 impl From<RepositoryError> for ApiError {
     fn from(error: RepositoryError) -> Self {
         let message = error.to_string();

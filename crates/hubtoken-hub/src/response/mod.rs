@@ -18,6 +18,7 @@ use serde_json::json;
 
 pub(crate) use self::api_error::ApiError;
 pub(crate) use self::error_format::ErrorFormat;
+pub(crate) use self::error_mapping::storage_error;
 pub(crate) use self::success::{created, no_content, uncacheable};
 use super::cached_json::CachedJson;
 

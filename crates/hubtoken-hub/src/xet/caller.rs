@@ -11,9 +11,8 @@ use super::access_token::{Grant, Right};
 use crate::auth::authentication::{Caller, authenticate_digest};
 use crate::extract::repository::RepositoryRef;
 use crate::registry::Repository;
-use crate::repository::RepositoryError;
 use crate::repository::xet::{MerkleHash, XetStore};
-use crate::response::ApiError;
+use crate::response::{ApiError, storage_error};
 use crate::state::HubState;
 
 /// What a request addresses.
@@ -162,9 +161,4 @@ fn invalid_token() -> ApiError {
         axum::http::StatusCode::UNAUTHORIZED,
         "The Xet token is missing, invalid, expired, or for another repository: get a new one",
     )
-}
-
-/// Maps a disk error to an error response.
-pub(super) fn storage_error(error: std::io::Error) -> ApiError {
-    RepositoryError::from(error).into()
 }

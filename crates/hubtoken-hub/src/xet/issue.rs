@@ -6,8 +6,7 @@ use axum::http::HeaderName;
 
 use super::access_token::{Grant, Right, TOKEN_LIFETIME};
 use crate::registry::{AuditAction, AuditContext, Repository, Subject};
-use crate::repository::RepositoryError;
-use crate::response::ApiError;
+use crate::response::{ApiError, storage_error};
 use crate::state::HubState;
 
 pub(crate) const CAS_URL: HeaderName = HeaderName::from_static("x-xet-cas-url");
@@ -40,10 +39,10 @@ pub(crate) async fn issue(
     context: &AuditContext,
 ) -> Result<IssuedToken, ApiError> {
     let until = state.clock.now() + TOKEN_LIFETIME;
-    let key = state.services.seals.key().map_err(RepositoryError::from)?;
+    let key = state.services.seals.key().map_err(storage_error)?;
     let token = grant
         .to_token(&key, repository, until)
-        .map_err(RepositoryError::from)?;
+        .map_err(storage_error)?;
     let metrics = &state.telemetry.metrics;
     match grant.right {
         Right::Read => metrics.xet_read_tokens.inc(),

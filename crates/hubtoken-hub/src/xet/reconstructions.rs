@@ -11,12 +11,12 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::access_token::{LINK_LIFETIME, Right};
-use super::caller::{Address, Opened, parse_hash, storage_error};
+use super::caller::{Address, Opened, parse_hash};
 use super::issue::store_address;
 use crate::api::range::{RangeSpec, parse_range};
 use crate::blocking::spawn_io;
 use crate::repository::xet::{Fetch, MerkleHash, Reconstruction, Term};
-use crate::response::{ApiError, ApiResult, json_response, uncacheable};
+use crate::response::{ApiError, ApiResult, json_response, storage_error, uncacheable};
 use crate::state::HubState;
 
 /// The most files of one request.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,16 +10,13 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::access_token::Right;
-use super::caller::{Address, storage_error};
+use super::caller::Address;
 use crate::blocking::spawn_io;
-use crate::extract::body::{WholeBody, drain};
+use crate::extract::body::{WholeBody, drain, write_in_steps};
 use crate::monitoring::metrics::InFlightGuard;
-use crate::repository::xet::{IncomingXorb, XetError, XetStore};
-use crate::response::{ApiError, ApiResult, json_response, no_content};
+use crate::repository::xet::{XetError, XetStore};
+use crate::response::{ApiError, ApiResult, json_response, no_content, storage_error};
 use crate::state::HubState;
-
-/// How many bytes are written at once.
-const WRITE_BUFFER_BYTES: usize = 256 << 10;
 
 /// `GET …/v1/chunks/{prefix}/{hash}`: a shard with the chunks that were uploaded along with this one,
 /// if the repository has it.
@@ -78,7 +75,13 @@ pub(super) async fn xorb(
     }
     let _receiving = InFlightGuard::new(&state.telemetry.metrics.uploads);
     let upload = opened.store.receive_xorb().map_err(storage_error)?;
-    let upload = receive(body, upload).await?;
+    let upload = write_in_steps(body, upload, |mut upload, data| {
+        run(move || {
+            upload.write(&data)?;
+            Ok(upload)
+        })
+    })
+    .await?;
     let _permit = state.limiters.verifications.acquire().await?;
     let verified = run(move || upload.verify(&hash)).await?;
     // An upload may take long, so its authorization is checked again at the end.
@@ -107,36 +110,6 @@ pub(super) async fn shard(
 /// `POST …/v1/telemetry`: clients report how fast they were, which nobody here reads.
 pub(super) async fn telemetry() -> Response {
     no_content()
-}
-
-/// Writes the body in chunks, so that a blocking thread is held for only one chunk at a time.
-async fn receive(body: Body, mut upload: IncomingXorb) -> Result<IncomingXorb, ApiError> {
-    let mut body = std::pin::pin!(body);
-    let mut buffer = Vec::with_capacity(WRITE_BUFFER_BYTES);
-    loop {
-        let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
-        let ended = match frame {
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    buffer.extend_from_slice(&data);
-                }
-                false
-            }
-            Some(Err(_)) => return Err(ApiError::bad_request("The request was cut off")),
-            None => true,
-        };
-        if buffer.len() >= WRITE_BUFFER_BYTES || (ended && !buffer.is_empty()) {
-            let written = std::mem::replace(&mut buffer, Vec::with_capacity(WRITE_BUFFER_BYTES));
-            upload = run(move || {
-                upload.write(&written)?;
-                Ok(upload)
-            })
-            .await?;
-        }
-        if ended {
-            return Ok(upload);
-        }
-    }
 }
 
 async fn run<T: Send + 'static>(

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderMap, Method, StatusCode};
 
-use super::caller::{Address, storage_error};
+use super::caller::Address;
 use crate::api::download::Download;
 use crate::blocking::spawn_io;
-use crate::response::{ApiError, ApiResult};
+use crate::response::{ApiError, ApiResult, storage_error};
 use crate::state::HubState;
 use crate::stream_body::from_file;
 
@@ -35,12 +32,7 @@ pub(super) async fn fetch(
         size,
         tag: format!("\"{}\"", hash.hex()),
     };
-    let mut response = Response::new(Body::empty());
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    let wanted = download.prepare(&headers, &mut response)?;
+    let (mut response, wanted) = download.binary_response(&headers)?;
     if let Some(part) = wanted.filter(|_| method != Method::HEAD) {
         *response.body_mut() = from_file(file, &part).map_err(storage_error)?;
     }

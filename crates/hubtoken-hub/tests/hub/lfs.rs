@@ -57,12 +57,7 @@ fn upload(world: &World, token: &str, data: &[u8]) {
 }
 
 fn commit(world: &World, token: &str, path: &str, data: &[u8]) -> Answer {
-    let file = json!({ "path": path, "algo": "sha256", "oid": id_of(data), "size": data.len() });
-    let lines = [
-        json!({ "key": "header", "value": { "summary": "Upload" } }),
-        json!({ "key": "lfsFile", "value": file }),
-    ];
-    world.commit_lines(token, "alice/m", &lines)
+    world.commit_large(token, path, &id_of(data), data.len())
 }
 
 #[test]
@@ -466,19 +461,7 @@ fn large_files_go_with_their_repository_and_come_with_a_backup() {
     assert_eq!(kept.len(), 1);
     assert_eq!(std::fs::read(&kept[0]).unwrap(), b"hello");
     assert!(!restored.join("lfs-key").exists());
-    let body = json!({ "name": "m", "organization": "alice" });
-    assert_eq!(
-        world
-            .ask(
-                "DELETE",
-                "/api/repos/delete",
-                Some(&token),
-                &[],
-                Body::from(body.to_string())
-            )
-            .status,
-        200
-    );
+    assert_eq!(world.delete(&token, "m").status, 200);
     assert_eq!(large(world.folder.path()).len(), 0);
 }
 

@@ -8,7 +8,7 @@ use xet_core_structures::xorb_object::CompressionScheme;
 
 use super::content::{REPOSITORY, prepared};
 use super::support::world::{Answer, ENDPOINT, World};
-use super::support::xet::{CHUNK, Packed, pack};
+use super::support::xet::{CHUNK, Packed, XetToken, pack};
 
 fn data(length: usize, seed: u32) -> Vec<u8> {
     (0..length)
@@ -20,13 +20,7 @@ fn data(length: usize, seed: u32) -> Vec<u8> {
 }
 
 fn commit(world: &World, token: &str, path: &str, packed: &Packed) -> Answer {
-    let size = packed.data.len();
-    let file = json!({ "path": path, "algo": "sha256", "oid": packed.sha256(), "size": size });
-    let lines = [
-        json!({ "key": "header", "value": { "summary": "Upload" } }),
-        json!({ "key": "lfsFile", "value": file }),
-    ];
-    world.commit_lines(token, "alice/m", &lines)
+    world.commit_large(token, path, &packed.sha256(), packed.data.len())
 }
 
 #[test]
@@ -269,14 +263,8 @@ fn one_file_for_every_kind_of_client() {
         .json();
     assert_eq!(answer["transfer"], "xet");
     let upload = &answer["objects"][0]["actions"]["upload"];
-    let header = |name: &str| upload["header"][name].as_str().unwrap().to_owned();
-    let sent = super::support::xet::XetToken {
-        store: header("x-xet-cas-url")
-            .strip_prefix(ENDPOINT)
-            .unwrap()
-            .to_owned(),
-        token: header("x-xet-access-token"),
-    };
+    let header = &upload["header"];
+    let sent = XetToken::at(&header["x-xet-cas-url"], &header["x-xet-access-token"]);
     let seven = pack(&data(CHUNK, 7), CompressionScheme::LZ4);
     world.send_file(&sent, &seven);
     let href = upload["href"]
@@ -286,7 +274,7 @@ fn one_file_for_every_kind_of_client() {
         .unwrap();
     assert_eq!(
         world.get(href, Some(&token)).json()["casUrl"],
-        header("x-xet-cas-url")
+        header["x-xet-cas-url"]
     );
     let download = batch("download");
     let href = download["actions"]["download"]["href"].as_str().unwrap();
@@ -353,18 +341,7 @@ fn chunks_of_this_repository_need_not_be_sent_again() {
     assert_eq!(shard.chunk_hash_dedup_query(&hashes).unwrap().0, 4);
     // In another repository, also of the same user, it is as if the chunk did not exist.
     assert_eq!(world.create(&token, "alice/other", true).status, 200);
-    let answer = world
-        .xet_token("models/alice/other", "write", Some(&token))
-        .json();
-    let other = super::support::xet::XetToken {
-        store: answer["casUrl"]
-            .as_str()
-            .unwrap()
-            .strip_prefix(ENDPOINT)
-            .unwrap()
-            .to_owned(),
-        token: answer["accessToken"].as_str().unwrap().to_owned(),
-    };
+    let other = world.xet_of("models/alice/other", "write", &token);
     let (here, nowhere) = (ask(&other, &first), ask(&other, &MerkleHash::from([7; 32])));
     assert_eq!((here.status, here.text()), (404, nowhere.text()));
     let shard = world.xet_ask("POST", &other, "/shards", &packed.shard());
@@ -400,14 +377,6 @@ fn it_goes_with_its_repository_and_comes_with_a_backup() {
     assert_eq!(answer.body, packed.data);
     let stored = world.folder.path().join("xet/models");
     assert_eq!(std::fs::read_dir(&stored).unwrap().count(), 1);
-    let body = json!({ "name": "m", "organization": "alice" }).to_string();
-    let deleted = world.ask(
-        "DELETE",
-        "/api/repos/delete",
-        Some(&token),
-        &[],
-        Body::from(body),
-    );
-    assert_eq!(deleted.status, 200);
+    assert_eq!(world.delete(&token, "m").status, 200);
     assert_eq!(std::fs::read_dir(&stored).unwrap().count(), 0);
 }

@@ -93,12 +93,9 @@ fn a_token_of_xet_is_for_one_right_and_one_repository_until_its_end() {
     // One that writes also reads, as the access token does.
     let path = format!("/reconstructions/{}", packed.file_hash.hex());
     assert_eq!(world.xet_ask("GET", &write, &path, b"").status, 200);
-    let other = world
-        .xet_token("models/alice/other", "write", Some(&token))
-        .json();
     let elsewhere = XetToken {
         store: write.store.clone(),
-        token: other["accessToken"].as_str().unwrap().to_owned(),
+        ..world.xet_of("models/alice/other", "write", &token)
     };
     for forged in [
         elsewhere,
@@ -155,15 +152,7 @@ fn tokens_and_links_die_with_the_access_token_and_the_right() {
     assert_eq!(world.get(&link, None).status, 401);
     // A repository that was deleted and created again is another one.
     let write = world.xet("write", &token);
-    let body = json!({ "name": "m", "organization": "alice" }).to_string();
-    let deleted = world.ask(
-        "DELETE",
-        "/api/repos/delete",
-        Some(&token),
-        &[],
-        Body::from(body),
-    );
-    assert_eq!(deleted.status, 200);
+    assert_eq!(world.delete(&token, "m").status, 200);
     assert_eq!(world.create(&token, "alice/m", true).status, 200);
     assert_eq!(world.xet_ask("GET", &write, &path, b"").status, 401);
     assert_ne!(world.xet("write", &token).store, write.store);

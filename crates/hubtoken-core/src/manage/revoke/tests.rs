@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::interrupt::NeverInterrupted;
 use crate::oauth::fake_hub::{FakeHub, FakeRequest};
@@ -224,14 +226,15 @@ fn what_may_have_arrived_counts_as_sent() {
 
 #[test]
 fn an_interrupted_wait_leaves_what_is_known() {
-    struct Twice(std::sync::atomic::AtomicBool);
-    impl Interrupt for Twice {
+    struct Flag(AtomicBool);
+    impl Interrupt for Flag {
         fn is_set(&self) -> bool {
-            self.0.load(std::sync::atomic::Ordering::Relaxed)
+            self.0.load(Ordering::Relaxed)
         }
     }
-    let interrupt = Arc::new(Twice(std::sync::atomic::AtomicBool::new(false)));
-    let setting = Arc::clone(&interrupt);
+    let interrupt = Arc::new(Flag(AtomicBool::new(false)));
+    let ended = Arc::new(AtomicBool::new(false));
+    let (setting, ending) = (Arc::clone(&interrupt), Arc::clone(&ended));
     let hub = FakeHub::start(move |request| {
         if is_revocation(request) {
             return Some((202, String::new()));
@@ -241,9 +244,11 @@ fn an_interrupted_wait_leaves_what_is_known() {
             .iter()
             .any(|(_, each)| each.ends_with(value(0).as_str()));
         if !is_first {
-            setting.0.store(true, std::sync::atomic::Ordering::Relaxed);
-            // The answer to the second is never seen.
-            std::thread::sleep(std::time::Duration::from_secs(1));
+            setting.0.store(true, Ordering::Relaxed);
+            // There is no answer before the wait has ended.
+            while !ending.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
         }
         Some(rejected())
     });
@@ -257,8 +262,9 @@ fn an_interrupted_wait_leaves_what_is_known() {
     };
     let (mut revoked, failure) = revocation.send(&values);
     assert!(failure.is_none());
-    let ended = revocation.verify(&values, &mut revoked, &fresh());
-    assert!(matches!(ended, Err(Error::Interrupted)));
+    let verified = revocation.verify(&values, &mut revoked, &fresh());
+    ended.store(true, Ordering::Relaxed);
+    assert!(matches!(verified, Err(Error::Interrupted)));
     assert_eq!(
         states(&revoked),
         ["dead", "unverified", "unverified", "unverified"]

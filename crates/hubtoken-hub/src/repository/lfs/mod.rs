@@ -3,5 +3,5 @@
 mod objects;
 mod pointer;
 
-pub(crate) use self::objects::{LargeFile, Objects, RepositoryObjects, Upload, UploadError};
+pub(crate) use self::objects::{LargeFile, Objects, RepositoryObjects, UploadError};
 pub(crate) use self::pointer::{LENGTHS as POINTER_LENGTHS, ObjectId, Pointer};

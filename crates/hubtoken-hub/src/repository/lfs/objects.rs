@@ -12,9 +12,8 @@
 //! with each other.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -23,11 +22,9 @@ use tempfile::NamedTempFile;
 use xet_core_structures::metadata_shard::file_structs::MDBFileInfo;
 
 use super::pointer::{ObjectId, Pointer};
+use crate::repository::durable;
 use crate::repository::xet::{Content, XetStore};
 use hubtoken_core::repository::RepositoryType;
-
-/// The number of folders above a file, up to and including the data folder.
-const DEPTH: usize = 6;
 
 /// The large files of all repositories.
 #[derive(Clone, Debug)]
@@ -147,8 +144,7 @@ impl Objects {
 
 impl RepositoryObjects {
     fn path(&self, oid: ObjectId) -> PathBuf {
-        let name = oid.to_string();
-        self.folder.join(&name[..2]).join(&name[2..4]).join(name)
+        path_of(&self.folder, oid)
     }
 
     /// The length of an object, if it exists.
@@ -180,8 +176,7 @@ impl RepositoryObjects {
 
     /// The Xet hash of an object, as text, if it came by Xet.
     pub(crate) fn xet_hash(&self, oid: ObjectId) -> io::Result<Option<String>> {
-        let file = self.xet.file(oid)?;
-        Ok(file.map(|file| file.metadata.file_hash.hex()))
+        self.xet.hash_of(oid)
     }
 
     /// What came by Xet.
@@ -191,7 +186,7 @@ impl RepositoryObjects {
 
     /// Starts receiving an object.
     pub(crate) fn receive(&self, oid: ObjectId, size: u64) -> io::Result<Upload> {
-        make_folder(&self.incoming)?;
+        durable::make_folder(&self.incoming)?;
         Ok(Upload {
             file: NamedTempFile::new_in(&self.incoming)?,
             digest: Sha256::new(),
@@ -249,23 +244,15 @@ pub(crate) struct VerifiedUpload {
 impl VerifiedUpload {
     /// Renames the file to its final name.
     pub(crate) fn persist(self) -> io::Result<()> {
-        let name = self.oid.to_string();
-        let folder = self.folder.join(&name[..2]).join(&name[2..4]);
-        make_folder(&folder)?;
-        self.file
-            .persist(folder.join(&name))
-            .map_err(|error| error.error)?;
-        // Syncs the innermost folder first, then each parent up to the data folder, so that every
-        // entry is durable.
-        for folder in folder.ancestors().take(DEPTH) {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+        let path = path_of(&self.folder, self.oid);
+        durable::persist(self.file, &path)
     }
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+/// Where an object is in its repository's folder.
+fn path_of(folder: &Path, oid: ObjectId) -> PathBuf {
+    let name = oid.to_string();
+    folder.join(&name[..2]).join(&name[2..4]).join(name)
 }
 
 fn entries(folder: &Path) -> io::Result<HashSet<String>> {

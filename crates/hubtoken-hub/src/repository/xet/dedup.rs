@@ -18,8 +18,8 @@ use xet_core_structures::metadata_shard::xorb_structs::{
     MDBXorbInfo, XorbChunkSequenceEntry, XorbChunkSequenceHeader,
 };
 
-use super::durable::Batch;
 use super::{StoredXorb, XetStore, damaged};
+use crate::repository::durable::Batch;
 
 /// The most xorbs that an answer lists; the ones nearest to the chunk.
 const MAX_XORBS: usize = 1024;

@@ -18,7 +18,6 @@
 
 mod content;
 mod dedup;
-mod durable;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -32,15 +31,15 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use hubtoken_core::repository::RepositoryType;
-use xet_core_structures::metadata_shard::file_structs::MDBFileInfo;
+use xet_core_structures::metadata_shard::file_structs::{FileDataSequenceHeader, MDBFileInfo};
 use xet_core_structures::xorb_object::XorbObject;
 
 pub(crate) use self::content::Content;
 pub(crate) use self::error::XetError;
 pub(crate) use self::reconstruction::{Fetch, Reconstruction, Term};
-pub(crate) use self::xorb::IncomingXorb;
 pub(crate) use xet_core_structures::merklehash::MerkleHash;
 
+use super::durable;
 use super::lfs::ObjectId;
 
 /// The longest shard, in bytes; clients send another one after 64 MiB.
@@ -99,8 +98,17 @@ impl XetStore {
     pub(crate) fn file(&self, oid: ObjectId) -> io::Result<Option<MDBFileInfo>> {
         match fs::read(self.path("files", &oid.to_string())) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            content => MDBFileInfo::deserialize(&mut content?.as_slice()),
+            content => MDBFileInfo::deserialize(&mut content?.as_slice()).map_err(damaged),
         }
+    }
+
+    /// The Xet hash of a file, as text, without reading what it consists of.
+    pub(crate) fn hash_of(&self, oid: ObjectId) -> io::Result<Option<String>> {
+        let Some(mut file) = open(&self.path("files", &oid.to_string()))? else {
+            return Ok(None);
+        };
+        let header = FileDataSequenceHeader::deserialize(&mut file).map_err(damaged)?;
+        Ok(Some(header.file_hash.hex()))
     }
 
     /// The file with a Xet hash.

@@ -45,7 +45,6 @@ impl XetStore {
         part: Range<u64>,
     ) -> io::Result<Reconstruction> {
         let mut found = Reconstruction::default();
-        let mut wanted: BTreeMap<MerkleHash, Vec<Range<u32>>> = BTreeMap::new();
         // Consecutive segments are often of one xorb.
         let mut last: Option<(MerkleHash, XorbObject)> = None;
         let mut position = 0_u64;
@@ -65,10 +64,13 @@ impl XetStore {
                 if found.terms.is_empty() {
                     found.offset = before;
                 }
-                wanted
-                    .entry(term.xorb)
-                    .or_default()
-                    .push(term.chunks.clone());
+                let (start, stop) = object
+                    .get_byte_offset(term.chunks.start, term.chunks.end)
+                    .map_err(damaged)?;
+                found.fetches.entry(term.xorb).or_default().push(Fetch {
+                    chunks: term.chunks.clone(),
+                    bytes: start..stop,
+                });
                 found.terms.push(term);
                 last = Some((segment.xorb_hash, object));
             }
@@ -77,27 +79,8 @@ impl XetStore {
                 break;
             }
         }
-        for (hash, ranges) in wanted {
-            let object = match last.take() {
-                Some((known, object)) if known == hash => object,
-                _ => {
-                    let xorb = self.xorb(&hash)?;
-                    xorb.ok_or_else(|| damaged("a xorb is missing"))?.object
-                }
-            };
-            let fetches = merged(ranges)
-                .into_iter()
-                .map(|chunks| {
-                    let (start, end) = object
-                        .get_byte_offset(chunks.start, chunks.end)
-                        .map_err(damaged)?;
-                    Ok(Fetch {
-                        chunks,
-                        bytes: start..end,
-                    })
-                })
-                .collect::<io::Result<_>>()?;
-            found.fetches.insert(hash, fetches);
+        for fetches in found.fetches.values_mut() {
+            merge(fetches);
         }
         Ok(found)
     }
@@ -136,15 +119,15 @@ fn trim(
     Ok((term, before))
 }
 
-/// Joins ranges that touch.
-fn merged(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
-    ranges.sort_unstable_by_key(|range| range.start);
-    let mut result: Vec<Range<u32>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match result.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => result.push(range),
+/// Joins runs that touch, in the xorb as among its chunks.
+fn merge(fetches: &mut Vec<Fetch>) {
+    fetches.sort_unstable_by_key(|fetch| fetch.chunks.start);
+    fetches.dedup_by(|next, last| {
+        let touches = next.chunks.start <= last.chunks.end;
+        if touches {
+            last.chunks.end = last.chunks.end.max(next.chunks.end);
+            last.bytes.end = last.bytes.end.max(next.bytes.end);
         }
-    }
-    result
+        touches
+    });
 }

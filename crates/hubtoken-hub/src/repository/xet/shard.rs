@@ -22,8 +22,8 @@ use xet_core_structures::metadata_shard::{MDBShardFileHeader, hash_is_global_ded
 use xet_core_structures::xorb_object::XorbObject;
 
 use super::content::Content;
-use super::durable::Batch;
 use super::{XetError, XetStore};
+use crate::repository::durable::Batch;
 use crate::repository::lfs::ObjectId;
 
 /// How many indexes of xorbs are held in memory.

@@ -13,8 +13,7 @@ use xet_core_structures::xorb_object::{
     XORB_CHUNK_HEADER_LENGTH, XorbObject, XorbObjectInfoV1, deserialize_chunk_header,
 };
 
-use super::durable::{self, make_folder};
-use super::{XetError, XetStore};
+use super::{XetError, XetStore, durable};
 
 /// What a xorb may have beside its chunks: their headers, and the index that some clients send.
 const OVERHEAD_BYTES: u64 = 1 << 20;
@@ -39,7 +38,7 @@ impl XetStore {
 
     /// Starts receiving a xorb.
     pub(crate) fn receive_xorb(&self) -> io::Result<IncomingXorb> {
-        make_folder(&self.incoming)?;
+        durable::make_folder(&self.incoming)?;
         Ok(IncomingXorb {
             file: NamedTempFile::new_in(&self.incoming)?,
             written: 0,

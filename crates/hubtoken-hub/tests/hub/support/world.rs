@@ -243,6 +243,28 @@ impl World {
         answer.json()["token"].as_str().unwrap().to_owned()
     }
 
+    /// Deletes a model of `alice`.
+    pub fn delete(&self, token: &str, name: &str) -> Answer {
+        let body = json!({ "name": name, "organization": "alice" }).to_string();
+        self.ask(
+            "DELETE",
+            "/api/repos/delete",
+            Some(token),
+            &[],
+            Body::from(body),
+        )
+    }
+
+    /// Commits a large file to `alice/m` by its SHA-256.
+    pub fn commit_large(&self, token: &str, path: &str, oid: &str, size: usize) -> Answer {
+        let file = json!({ "path": path, "algo": "sha256", "oid": oid, "size": size });
+        let lines = [
+            json!({ "key": "header", "value": { "summary": "Upload" } }),
+            json!({ "key": "lfsFile", "value": file }),
+        ];
+        self.commit_lines(token, "alice/m", &lines)
+    }
+
     pub fn create(&self, token: &str, id: &str, private: bool) -> Answer {
         let (owner, name) = id.split_once('/').unwrap();
         let visibility = if private { "private" } else { "public" };

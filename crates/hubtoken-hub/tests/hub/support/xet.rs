@@ -37,6 +37,17 @@ pub struct XetToken {
     pub token: String,
 }
 
+impl XetToken {
+    /// A token, and the address that was named with it.
+    pub fn at(address: &Value, token: &Value) -> Self {
+        let path = address.as_str().unwrap().strip_prefix(ENDPOINT).unwrap();
+        Self {
+            store: path.to_owned(),
+            token: token.as_str().unwrap().to_owned(),
+        }
+    }
+}
+
 pub fn pack(data: &[u8], scheme: CompressionScheme) -> Packed {
     let (mut chunks, mut xorb) = (Vec::new(), Vec::new());
     for chunk in data.chunks(CHUNK) {
@@ -119,14 +130,15 @@ impl World {
 
     /// One of Xet's tokens for `models/alice/m`.
     pub fn xet(&self, right: &str, token: &str) -> XetToken {
-        let answer = self.xet_token("models/alice/m", right, Some(token));
+        self.xet_of("models/alice/m", right, token)
+    }
+
+    /// One of Xet's tokens for a repository.
+    pub fn xet_of(&self, repository: &str, right: &str, token: &str) -> XetToken {
+        let answer = self.xet_token(repository, right, Some(token));
         assert_eq!(answer.status, 200, "{}", answer.text());
         let body = answer.json();
-        let text = |name: &str| body[name].as_str().unwrap().to_owned();
-        XetToken {
-            store: text("casUrl").strip_prefix(ENDPOINT).unwrap().to_owned(),
-            token: text("accessToken"),
-        }
+        XetToken::at(&body["casUrl"], &body["accessToken"])
     }
 
     /// A request to the store.

@@ -1,8 +1,8 @@
-//! Writes many small files so that they survive a power failure, and appear only once they are
-//! complete.
+//! Writes files so that they survive a power failure, and appear only once they are complete.
 //!
-//! Their content is flushed before they get their names, and the folders afterwards. For many files,
-//! one flush of the whole file system is faster than one for each.
+//! Their content is flushed before they get their names, and the folders afterwards, from the
+//! innermost to the data folder. For many files, one flush of the whole file system is faster than one
+//! for each.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
@@ -18,13 +18,13 @@ const FLUSH_EACH: usize = 16;
 const DEPTH: usize = 6;
 
 /// Files that are written, and not yet visible.
-pub(super) struct Batch {
+pub(in crate::repository) struct Batch {
     incoming: PathBuf,
     files: Vec<(NamedTempFile, PathBuf)>,
 }
 
 impl Batch {
-    pub(super) fn new(incoming: &Path) -> io::Result<Self> {
+    pub(in crate::repository) fn new(incoming: &Path) -> io::Result<Self> {
         make_folder(incoming)?;
         Ok(Self {
             incoming: incoming.to_owned(),
@@ -33,7 +33,7 @@ impl Batch {
     }
 
     /// Writes a file that will be at `path`.
-    pub(super) fn add(&mut self, path: PathBuf, content: &[u8]) -> io::Result<()> {
+    pub(in crate::repository) fn add(&mut self, path: PathBuf, content: &[u8]) -> io::Result<()> {
         let mut file = NamedTempFile::new_in(&self.incoming)?;
         file.write_all(content)?;
         self.files.push((file, path));
@@ -41,7 +41,7 @@ impl Batch {
     }
 
     /// Makes all files visible, in the order in which they were added.
-    pub(super) fn persist(self) -> io::Result<()> {
+    pub(in crate::repository) fn persist(self) -> io::Result<()> {
         let together = self.files.len() > FLUSH_EACH;
         if !(together && flush_file_system(&self.incoming)?) {
             for (file, _) in &self.files {
@@ -70,7 +70,7 @@ impl Batch {
 }
 
 /// Gives a complete, flushed file its name, and makes that durable.
-pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+pub(in crate::repository) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -84,7 +84,7 @@ pub(super) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
 
 /// Sets the time of the last change, which delays the collection of what nothing refers to. `false`
 /// if there is no such file.
-pub(super) fn touch(path: &Path) -> io::Result<bool> {
+pub(in crate::repository) fn touch(path: &Path) -> io::Result<bool> {
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         file => {
@@ -94,7 +94,7 @@ pub(super) fn touch(path: &Path) -> io::Result<bool> {
     }
 }
 
-pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+pub(in crate::repository) fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -102,7 +102,7 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+pub(in crate::repository) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
