@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 
 use hubtoken_core::repository::RepositoryType;
 use tempfile::TempDir;
-use xet_core_structures::merklehash::{ChunkHashList, compute_data_hash, file_hash, xorb_hash};
+use xet_core_structures::merklehash::{ChunkHashList, compute_data_hash, xorb_hash};
 use xet_core_structures::xorb_object::{CompressionScheme, serialize_chunk};
 
 use super::{Content, MerkleHash, XetStore};
@@ -39,15 +39,6 @@ impl XetFolder {
             xorb,
             _folder: folder,
         })
-    }
-
-    /// The hash of the xorb, and of the file that has all of its chunks.
-    ///
-    /// # Errors
-    ///
-    /// Those of the disk.
-    pub fn hashes(&self) -> io::Result<([u8; 32], [u8; 32])> {
-        Ok((self.xorb.into(), file_hash(&packed()?.1).into()))
     }
 
     /// Whether bytes are a xorb with a hash; `None` stands for that of the stored one.
