@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give this process (each xdist worker is one) its own empty home."""
     config.stash[_HOME] = tempfile.TemporaryDirectory(prefix="hubtoken-tests-")
     clean_process(Path(config.stash[_HOME].name))
+    # A shell that starts the tests in the background has Ctrl-C ignored, also by their children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
